@@ -1,0 +1,188 @@
+//! Calls and failures of the current closed period, for opening by failure rate: eight words, one for each slice.
+//!
+//! ```text
+//!  63         45 44          26 25          12 11          2  1     0
+//! +-------------+--------------+--------------+-------------+------+-+
+//! | failures    | calls (19)   | slice (14)   | generation  |   -  |T|
+//! | (18)        |              |              | (low 10)    |      | |
+//! +-------------+--------------+--------------+-------------+------+-+
+//! ```
+//!
+//! A report adds to the word of its slice by CAS, so that calls and failures of a slice change together. The failure
+//! that reaches the rate sets T in the same CAS: as with a full failure window, a report that meets T completes the trip.
+//! A slice that is full halves both counts, which keeps their ratio.
+
+use super::gate::Generation;
+use super::window::{SLICES, slices_since};
+use crate::sync::{Field, Ordering, Packed, Word};
+
+type TripField = Field<0, 1>;
+type GenerationField = Field<2, 10>;
+type SliceField = Field<12, 14>;
+type CallsField = Field<26, 19>;
+type FailuresField = Field<45, 18>;
+
+/// When a share of failed calls opens a breaker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateThreshold {
+    pub(crate) rate: f64,
+    pub(crate) min_calls: u64,
+}
+
+impl RateThreshold {
+    fn reached(&self, calls: u64, failures: u64) -> bool {
+        calls >= self.min_calls && failures as f64 >= self.rate * calls as f64
+    }
+}
+
+/// What a report did to the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// It was added.
+    Added,
+    /// It was added, and the rate was reached by it.
+    Reached,
+    /// It was not added: another failure had reached the rate.
+    Full,
+}
+
+/// One slice, packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slice(u64);
+
+impl Slice {
+    /// Calls and failures, if the slice belongs to the period and counts in slice `now`.
+    fn counts(self, generation: Generation, now: u64) -> (u64, u64) {
+        let passed = slices_since(SliceField::get(self.0), now);
+        let counts = self.belongs_to(generation) && passed > -(SLICES as i64) && passed < SLICES as i64;
+        if counts { (CallsField::get(self.0), FailuresField::get(self.0)) } else { (0, 0) }
+    }
+
+    fn belongs_to(self, generation: Generation) -> bool {
+        GenerationField::get(self.0) == u64::from(generation.number()) & GenerationField::MAX
+    }
+
+    fn tripped(self, generation: Generation) -> bool {
+        self.belongs_to(generation) && TripField::get(self.0) == 1
+    }
+
+    /// One call more in slice `now`.
+    fn called(self, generation: Generation, now: u64, failed: bool) -> Self {
+        let same = self.belongs_to(generation) && slices_since(SliceField::get(self.0), now) == 0;
+        let (mut calls, mut failures) =
+            if same { (CallsField::get(self.0), FailuresField::get(self.0)) } else { (0, 0) };
+        if calls == CallsField::MAX || failures == FailuresField::MAX {
+            calls /= 2;
+            failures /= 2;
+        }
+        calls += 1;
+        failures += u64::from(failed);
+        Self(
+            GenerationField::pack(generation.number().into())
+                | SliceField::pack(now)
+                | CallsField::pack(calls)
+                | FailuresField::pack(failures),
+        )
+    }
+}
+
+impl Packed for Slice {
+    fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// The eight slices of one record.
+pub(crate) struct RateWindow {
+    slices: [Word<Slice>; SLICES as usize],
+}
+
+impl RateWindow {
+    pub(crate) fn new() -> Self {
+        Self { slices: std::array::from_fn(|_| Word::new(Slice(0))) }
+    }
+
+    /// Empties the counters for a new tenant. Relaxed: the record is not published while it is made.
+    pub(crate) fn clear(&self) {
+        for slice in &self.slices {
+            slice.store(Slice(0), Ordering::Relaxed);
+        }
+    }
+
+    /// Adds a call; a failure is judged by `threshold`.
+    pub(crate) fn call(&self, generation: Generation, now: u64, failed: bool, threshold: &RateThreshold) -> Counted {
+        let word = &self.slices[(now % SLICES) as usize];
+        loop {
+            // Acquire: pairs with the AcqRel below; a trip seen here comes after the call that caused it.
+            let current = word.load(Ordering::Acquire);
+            if current.tripped(generation) {
+                return Counted::Full;
+            }
+            let mut next = current.called(generation, now, failed);
+            let (calls, failures) = self.others(generation, now, next);
+            let reached = failed && threshold.reached(calls, failures);
+            if reached {
+                next = Slice(next.0 | TripField::MASK);
+            }
+            if word.swap_if(current, next, Ordering::AcqRel, Ordering::Relaxed) {
+                return if reached { Counted::Reached } else { Counted::Added };
+            }
+        }
+    }
+
+    /// Calls and failures that count in slice `now`.
+    pub(crate) fn counts(&self, generation: Generation, now: u64) -> (u64, u64) {
+        // Relaxed: for display.
+        let own = self.slices[(now % SLICES) as usize].load(Ordering::Relaxed);
+        self.others(generation, now, own)
+    }
+
+    /// The sum with `own` in place of the word of slice `now`. Relaxed: the other slices change only through threads whose
+    /// clock reading is of another slice; their calls may be ordered before or after this one.
+    fn others(&self, generation: Generation, now: u64, own: Slice) -> (u64, u64) {
+        let place = (now % SLICES) as usize;
+        (0..SLICES as usize)
+            .map(|i| if i == place { own } else { self.slices[i].load(Ordering::Relaxed) })
+            .map(|slice| slice.counts(generation, now))
+            .fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
+    }
+}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+
+    const PERIOD: Generation = Generation::new(7);
+    const HALF: RateThreshold = RateThreshold { rate: 0.5, min_calls: 20 };
+
+    #[test]
+    fn the_rate_is_judged_at_a_failure_once_enough_calls_are_in_the_window() {
+        let window = RateWindow::new();
+        for _ in 0..10 {
+            assert_eq!(window.call(PERIOD, 4, true, &HALF), Counted::Added);
+        }
+        for _ in 0..10 {
+            assert_eq!(window.call(PERIOD, 5, false, &HALF), Counted::Added);
+        }
+        assert_eq!(window.counts(PERIOD, 11), (20, 10));
+        assert_eq!(window.call(PERIOD, 11, true, &HALF), Counted::Reached);
+        assert_eq!(window.call(PERIOD, 11, false, &HALF), Counted::Full);
+        assert_eq!(window.counts(PERIOD.next(), 11), (0, 0));
+    }
+
+    #[test]
+    fn slices_leave_the_window_and_full_ones_keep_their_ratio() {
+        let window = RateWindow::new();
+        let never = RateThreshold { rate: 1.0, min_calls: u64::MAX };
+        for i in 0..CallsField::MAX + 5 {
+            window.call(PERIOD, 1, i % 4 == 0, &never);
+        }
+        let (calls, failures) = window.counts(PERIOD, 8);
+        assert!((failures as f64 / calls as f64 - 0.25).abs() < 1e-3, "{failures} of {calls}");
+        assert_eq!(window.counts(PERIOD, 9), (0, 0));
+    }
+}

@@ -1,0 +1,250 @@
+//! Time as nanoseconds since an arbitrary origin.
+//!
+//! Below the facade time is an argument; only the facade asks a [`Clock`]. The system clock counts the time that a machine
+//! spends suspended (`CLOCK_BOOTTIME` on Linux), so a ban of an hour ends an hour later even if the lid was shut.
+//!
+//! Two readings are offered. `now` is exact and costs a clock read (20–25 ns). `recent` may lie back by one tick of the
+//! kernel's timer (1 to 10 ms) and costs 4–5 ns: it returns the last exact reading for as long as the kernel's coarse
+//! clock has not moved since that reading. Scores and last-seen stamps, whose grain is a second, use it; bytes, bans and
+//! open times use `now`.
+//!
+//! # Memory ordering
+//! The pair (exact, coarse) is published exact first; see `Coarse`. Nothing remembers a maximum: a clock that is set
+//! back is followed back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Where a guard takes its time from.
+///
+/// Cheap to clone; clones read the same clock.
+#[derive(Clone)]
+pub struct Clock {
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    System(Arc<Coarse>),
+    Manual(Arc<AtomicU64>),
+    Function(Arc<dyn Fn() -> u64 + Send + Sync>),
+}
+
+impl Clock {
+    /// The system's clock, which never goes back and counts suspended time where the system can tell it.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { source: Source::System(Arc::new(Coarse::new())) }
+    }
+
+    /// A clock that stands still until its [`ManualClock`] moves it: for tests and simulations.
+    ///
+    /// `start` is in nanoseconds.
+    #[must_use]
+    pub fn manual(start: u64) -> (Self, ManualClock) {
+        let nanos = Arc::new(AtomicU64::new(start));
+        (Self { source: Source::Manual(nanos.clone()) }, ManualClock { nanos })
+    }
+
+    /// A clock that asks `read` for nanoseconds since an origin of its own.
+    ///
+    /// `read` is called on the hot paths: it must not block, and it should not go back.
+    #[must_use]
+    pub fn from_fn(read: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { source: Source::Function(Arc::new(read)) }
+    }
+
+    /// The exact time in nanoseconds. One clock read.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> u64 {
+        match &self.source {
+            Source::System(_) => system::exact(),
+            // Relaxed: the clock orders nothing but itself.
+            Source::Manual(nanos) => nanos.load(Ordering::Relaxed),
+            Source::Function(read) => read(),
+        }
+    }
+
+    /// The time, at most one tick of the kernel's timer old.
+    #[inline]
+    pub(crate) fn recent(&self) -> u64 {
+        match &self.source {
+            Source::System(coarse) => coarse.read(),
+            _ => self.now(),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            Source::System(_) => "Clock::System",
+            Source::Manual(_) => "Clock::Manual",
+            Source::Function(_) => "Clock::Function",
+        })
+    }
+}
+
+/// Moves a clock made by [`Clock::manual`].
+#[derive(Clone, Debug)]
+pub struct ManualClock {
+    nanos: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// The clock's time in nanoseconds.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.nanos.load(Ordering::Relaxed)
+    }
+
+    /// Sets the clock to `nanos`, forward or back.
+    pub fn set(&self, nanos: u64) {
+        self.nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Moves the clock forward; it stops at the largest time.
+    pub fn advance(&self, by: Duration) {
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.set(self.now().saturating_add(nanos));
+    }
+
+    /// Sets the clock back; it stops at zero.
+    pub fn step_back(&self, by: Duration) {
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.set(self.now().saturating_sub(nanos));
+    }
+}
+
+/// The last exact reading, and what the kernel's coarse clock said then.
+///
+/// A reader that finds the coarse clock where `tick` says takes `exact` without a clock read. A writer stores `exact`
+/// before `tick` (Release, partner: the reader's Acquire load of `tick`), so a reader that sees a tick sees an exact time
+/// of that tick or a later one, never an older one.
+struct Coarse {
+    tick: AtomicU64,
+    exact: AtomicU64,
+}
+
+impl Coarse {
+    fn new() -> Self {
+        Self { tick: AtomicU64::new(u64::MAX), exact: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn read(&self) -> u64 {
+        let tick = system::coarse();
+        if self.tick.load(Ordering::Acquire) == tick {
+            // Relaxed: ordered by the Acquire load above.
+            return self.exact.load(Ordering::Relaxed);
+        }
+        let exact = system::exact();
+        // Release: pairs with the Acquire load of `tick`. Two writers of one tick may swap their times: both are of that tick.
+        self.exact.store(exact, Ordering::Release);
+        self.tick.store(tick, Ordering::Release);
+        exact
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+
+    /// Nanoseconds since boot, suspended time included.
+    #[inline]
+    pub(super) fn exact() -> u64 {
+        nanos(clock_gettime(ClockId::Boottime))
+    }
+
+    /// The kernel's time of its last timer tick.
+    #[inline]
+    pub(super) fn coarse() -> u64 {
+        nanos(clock_gettime(ClockId::MonotonicCoarse))
+    }
+
+    #[inline]
+    fn nanos(t: Timespec) -> u64 {
+        (t.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(t.tv_nsec as u64)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+
+    /// Nanoseconds since the first call. `Instant` tells whether it counts suspended time; on macOS and Windows see its
+    /// documentation.
+    pub(super) fn exact() -> u64 {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+    }
+
+    /// Where no coarse clock exists, each exact reading is its own tick.
+    pub(super) fn coarse() -> u64 {
+        exact()
+    }
+}
+
+/// Length of a tick: gate and ban times are kept in units of 2^20 ns (1.048576 ms).
+pub(crate) const TICK_SHIFT: u32 = 20;
+
+/// Stamps this far ahead of the clock (17.2 s) come from a thread that read its clock earlier; what lies further ahead
+/// comes from a clock that was set back.
+pub(crate) const SKEW: u64 = 1 << 34;
+
+/// The tick that a time lies in.
+#[inline]
+pub(crate) const fn tick(now: u64) -> u64 {
+    now >> TICK_SHIFT
+}
+
+/// The whole second that a time lies in.
+#[inline]
+pub(crate) const fn second(now: u64) -> u64 {
+    now / 1_000_000_000
+}
+
+/// A duration in nanoseconds, at most 2^63.
+pub(crate) fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX).min(1 << 63)
+}
+
+/// A duration in ticks, rounded up.
+pub(crate) fn ticks(d: Duration) -> u64 {
+    nanos(d).div_ceil(1 << TICK_SHIFT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_both_ways_and_saturates() {
+        let (clock, hand) = Clock::manual(5);
+        hand.advance(Duration::from_nanos(10));
+        assert_eq!(clock.now(), 15);
+        hand.step_back(Duration::from_secs(1));
+        assert_eq!(clock.now(), 0);
+        hand.advance(Duration::MAX);
+        assert_eq!(clock.now(), u64::MAX);
+    }
+
+    #[test]
+    fn the_recent_time_is_never_ahead_of_the_exact_one() {
+        let clock = Clock::system();
+        for _ in 0..10_000 {
+            let recent = clock.recent();
+            assert!(recent <= clock.now());
+        }
+    }
+}

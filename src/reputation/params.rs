@@ -1,0 +1,61 @@
+//! The reputation's configuration in the words' units.
+
+use super::decay::Decay;
+use super::outcome::Outcome;
+use super::score::{SCORE_BITS, Score};
+use crate::clock::{TICK_SHIFT, nanos};
+use crate::config::ReputationConfig;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Params {
+    pub(crate) initial: Score,
+    pub(crate) probation: Score,
+    pub(crate) min: Score,
+    pub(crate) max: Score,
+    pub(crate) decay: Decay,
+    first_ban: Option<u64>,
+    longest_ban: u64,
+    /// Nanoseconds.
+    pub(crate) offence_memory: u64,
+    weights: [i64; 10],
+}
+
+impl Params {
+    pub(crate) fn new(config: &ReputationConfig) -> Self {
+        let w = &config.weights;
+        let weight = |outcome| match outcome {
+            Outcome::SyncSuccess => w.sync_success,
+            Outcome::MessageSuccess => w.message_success,
+            Outcome::SyncFailure => w.sync_failure,
+            Outcome::MessageFailure => w.message_failure,
+            Outcome::Timeout => w.timeout,
+            Outcome::Unreachable => w.unreachable,
+            Outcome::ProtocolViolation => w.protocol_violation,
+            Outcome::Fatal | Outcome::Cancelled | Outcome::LocalError => 0.0,
+        };
+        Self {
+            initial: Score::new(config.initial_score),
+            probation: Score::new(config.initial_score / 2.0),
+            min: Score::new(config.min_score),
+            max: Score::new(config.max_score),
+            decay: Decay::new(config.hourly_decay_factor),
+            first_ban: config.ban_duration.map(nanos),
+            longest_ban: nanos(config.max_ban_duration),
+            offence_memory: nanos(config.offence_memory),
+            weights: Outcome::ALL.map(|outcome| (weight(outcome) * (1u64 << SCORE_BITS) as f64).round() as i64),
+        }
+    }
+
+    /// Ticks of an earned ban, doubled for each offence remembered; `None` = until unbanned.
+    pub(crate) fn ban_ticks(&self, offences: u8) -> Option<u64> {
+        let first = u128::from(self.first_ban?);
+        let nanos = (first << offences).min(self.longest_ban.into()) as u64;
+        Some(nanos.div_ceil(1 << TICK_SHIFT))
+    }
+
+    /// What an outcome adds, in units of the score.
+    #[inline]
+    pub(crate) fn weight(&self, outcome: Outcome) -> i64 {
+        self.weights[outcome as usize]
+    }
+}

@@ -1,0 +1,219 @@
+//! One bucket: the transition on its word, and the loop that applies it.
+//!
+//! The word is the time, in units of 2^-10 ns modulo 2^64 (208 days), at which all that was taken will have been paid for.
+//! It is in debt when that time lies ahead of now by no more than the burst and [`SKEW`]; anything else is a time that has
+//! passed, or a clock that was set back, and the bucket is full. A thread that read its clock earlier than the last taker
+//! may see more debt than the burst: that counts as the whole burst.
+
+use super::rate::{Rate, UNIT_SHIFT};
+use crate::clock::SKEW;
+use crate::sync::{Ordering, Packed, Word};
+
+/// A bucket's word: when all debts are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PaidAt(u64);
+
+impl Packed for PaidAt {
+    #[inline]
+    fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// A bucket that cannot give what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// It will fit after so many nanoseconds.
+    For(u64),
+    /// It never fits: it costs more than the burst.
+    Exceeds,
+}
+
+/// A limit as one request meets it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) rate: Rate,
+    /// Units; at least the cost of one byte.
+    pub(crate) burst: u64,
+}
+
+impl Limit {
+    /// `burst_nanos`: ten refill intervals.
+    #[inline]
+    pub(crate) fn new(rate: Rate, burst_nanos: u64) -> Self {
+        Self { rate, burst: (burst_nanos << UNIT_SHIFT).max(rate.cost(1)) }
+    }
+
+    /// Bytes that a full bucket holds.
+    pub(crate) fn burst_bytes(&self) -> u64 {
+        self.rate.bytes_within(self.burst)
+    }
+}
+
+impl PaidAt {
+    /// A bucket that is full at `now`.
+    pub(crate) fn full(now: u64) -> Self {
+        Self(now << UNIT_SHIFT)
+    }
+
+    /// What is owed at `now`, in units, at most `burst`.
+    #[inline]
+    pub(crate) fn debt(self, now: u64, burst: u64) -> u64 {
+        let ahead = self.0.wrapping_sub(now << UNIT_SHIFT);
+        if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
+    }
+
+    /// Takes `cost` units at `now`.
+    #[inline]
+    pub(crate) fn take(self, cost: u64, now: u64, limit: &Limit) -> Result<Self, Short> {
+        let debt = self.debt(now, limit.burst);
+        let room = limit.burst - debt;
+        if cost <= room {
+            return Ok(Self((now << UNIT_SHIFT).wrapping_add(debt + cost)));
+        }
+        if cost > limit.burst {
+            return Err(Short::Exceeds);
+        }
+        Err(Short::For((cost - room).div_ceil(1 << UNIT_SHIFT)))
+    }
+}
+
+/// A bucket that threads share.
+pub(crate) struct Bucket {
+    paid_at: Word<PaidAt>,
+}
+
+impl Bucket {
+    pub(crate) fn new(now: u64) -> Self {
+        Self { paid_at: Word::new(PaidAt::full(now)) }
+    }
+
+    /// Fills the bucket for a new tenant. Relaxed: its record is not published while it is made.
+    pub(crate) fn fill(&self, now: u64) {
+        self.paid_at.store(PaidAt::full(now), Ordering::Relaxed);
+    }
+
+    /// The word. Relaxed: a bucket publishes nothing but itself.
+    #[inline]
+    pub(crate) fn paid_at(&self) -> PaidAt {
+        self.paid_at.load(Ordering::Relaxed)
+    }
+
+    /// Takes `cost` units, or tells why not and changes nothing.
+    ///
+    /// The loop ends: each failed CAS is another thread's take or refund.
+    #[inline]
+    pub(crate) fn take(&self, cost: u64, now: u64, limit: &Limit) -> Result<Taken, Short> {
+        loop {
+            let before = self.paid_at();
+            let after = before.take(cost, now, limit)?;
+            // Relaxed: the word is all that takers share; modification order makes the sum of takes exact.
+            if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                return Ok(Taken { before, after });
+            }
+        }
+    }
+
+    /// Undoes a take whose request was refused elsewhere: the word as it was, unless someone has used it since.
+    pub(crate) fn undo(&self, taken: Taken, cost: u64) {
+        // Relaxed: as in `take`.
+        if !self.paid_at.swap_if_strong(taken.after, taken.before, Ordering::Relaxed, Ordering::Relaxed) {
+            self.refund(cost);
+        }
+    }
+
+    /// Gives back `cost` units. Never above full: a time that has passed is full, however long ago it was.
+    pub(crate) fn refund(&self, cost: u64) {
+        // Relaxed: as in `take`.
+        self.paid_at.bits_sub(cost);
+    }
+}
+
+impl Word<PaidAt> {
+    fn bits_sub(&self, cost: u64) {
+        self.add_bits(cost.wrapping_neg(), Ordering::Relaxed);
+    }
+}
+
+/// What a take did to the word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    before: PaidAt,
+    after: PaidAt,
+}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 1 MB/s with a burst of 1 s.
+    fn limit() -> Limit {
+        Limit::new(Rate::new(1_000_000), 1_000_000_000)
+    }
+
+    #[test]
+    fn a_full_bucket_gives_its_burst_and_tells_when_the_next_fits() {
+        let (bucket, limit) = (Bucket::new(7), limit());
+        assert!(bucket.take(limit.rate.cost(1_000_000), 7, &limit).is_ok());
+        assert_eq!(bucket.take(limit.rate.cost(500), 7, &limit).unwrap_err(), Short::For(500_000));
+        assert!(bucket.take(limit.rate.cost(500), 500_007, &limit).is_ok());
+        assert_eq!(bucket.take(limit.rate.cost(1_000_001), 1 << 40, &limit).unwrap_err(), Short::Exceeds);
+    }
+
+    #[test]
+    fn an_undone_take_leaves_the_word_as_it_was() {
+        let (bucket, limit) = (Bucket::new(0), limit());
+        let before = bucket.paid_at();
+        let taken = bucket.take(limit.rate.cost(10), 5_000_000_000, &limit).unwrap();
+        bucket.undo(taken, limit.rate.cost(10));
+        assert_eq!(bucket.paid_at(), before);
+    }
+
+    #[test]
+    fn a_lagging_thread_gets_no_second_burst() {
+        let (bucket, limit) = (Bucket::new(0), limit());
+        bucket.take(limit.burst, 10_000_000_000, &limit).unwrap();
+        assert!(bucket.take(limit.rate.cost(1), 9_999_999_000, &limit).is_err());
+    }
+
+    #[test]
+    fn a_limit_below_a_byte_per_burst_holds_one_byte() {
+        let limit = Limit::new(Rate::new(1), 1_000);
+        assert_eq!(limit.burst_bytes(), 1);
+    }
+
+    proptest! {
+        /// Over every window at most burst + rate·T, whatever the spacing and across the wrap of the word.
+        #[test]
+        fn never_above_burst_and_rate(
+            start in prop_oneof![Just(0u64), Just((1u64 << 54) - 1_000_000_000)],
+            rate in 1u64..100_000_000_000,
+            asks in prop::collection::vec((0u64..3_000_000_000, 1u64..1_000_000_000), 1..50),
+        ) {
+            let limit = Limit::new(Rate::new(rate), 1_000_000_000);
+            let bucket = Bucket::new(start);
+            let mut now = start;
+            let mut log: Vec<(u64, u128)> = Vec::new();
+            for (wait, bytes) in asks {
+                now += wait;
+                if bucket.take(limit.rate.cost(bytes), now, &limit).is_ok() {
+                    log.push((now, bytes.into()));
+                }
+            }
+            for first in 0..log.len() {
+                let mut sum = 0;
+                for (at, bytes) in &log[first..] {
+                    sum += bytes;
+                    let span = u128::from(at - log[first].0) + 1_000_000_000;
+                    prop_assert!(sum * 1_000_000_000 <= u128::from(rate) * span);
+                }
+            }
+        }
+    }
+}
