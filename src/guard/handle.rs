@@ -62,7 +62,7 @@ impl Peer {
     ///
     /// # Errors
     /// The first rule that would refuse.
-    #[inline]
+    #[inline(always)]
     pub fn check(&self) -> Result<(), Rejection> {
         let Some(slot) = self.slot else { return self.guard.explain(&self.id).verdict };
         let record = self.guard.inner.table.record(slot);
@@ -78,7 +78,7 @@ impl Peer {
     ///
     /// # Errors
     /// As for [`PeerGuard::admit`].
-    #[inline]
+    #[inline(always)]
     pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
         let Some(slot) = self.slot else { return self.guard.admit(&self.id) };
         let inner = &self.guard.inner;
@@ -98,7 +98,7 @@ impl Peer {
     ///
     /// # Errors
     /// As for [`PeerGuard::admit_bytes`].
-    #[inline]
+    #[inline(always)]
     pub fn admit_bytes(&self, direction: Direction, bytes: u64) -> Result<Permit<'_>, Rejection> {
         if bytes == 0 {
             return self.admit();
@@ -117,7 +117,7 @@ impl Peer {
         self.take(Want { direction, bytes: want, up_to: true, gate: true })
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
         let inner = &self.guard.inner;
         let ticket = match self.slot {

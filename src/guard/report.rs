@@ -28,7 +28,7 @@ impl Report {
 
 impl Inner {
     /// The time of a report: a success needs no more than the second, unless it ends a probe.
-    #[inline]
+    #[inline(always)]
     fn report_time(&self, outcome: Outcome, standing: Standing) -> u64 {
         match (outcome.effect(), standing) {
             (Effect::Success, Standing::Permit(_) | Standing::Call) => self.clock.recent(),
@@ -37,7 +37,7 @@ impl Inner {
     }
 
     /// Reports on a record that the caller holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
         let site = self.site(slot, self.report_time(report.outcome, standing));
         self.table.record(slot).report(report, standing, self.table.rate(slot), &site)
@@ -73,7 +73,7 @@ impl Inner {
     }
 
     /// Ends a permit with a report.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(&self, ticket: &Ticket, mut report: Report) -> Recorded {
         let granted = ticket.traffic();
         report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);

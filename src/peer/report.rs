@@ -53,7 +53,7 @@ pub(crate) struct Report {
 
 impl Record {
     /// Records a report. The caller holds the record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn report(
         &self,
         report: &Report,
@@ -83,7 +83,7 @@ impl Record {
     }
 
     /// Counts bytes that were moved. The totals add up the records, and what the table writes down when one goes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn carry(&self, traffic: &Traffic, site: &Site<'_>) {
         if traffic.is_none() {
             return;
@@ -98,7 +98,7 @@ impl Record {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&self, outcome: Outcome) {
         // Relaxed: counters order nothing.
         let word = match outcome {
@@ -116,7 +116,7 @@ impl Record {
     }
 
     /// The breaker's part. `seen`: the window as read before the stamps, and how long the record had been idle then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn move_breaker(
         &self,
         effect: Effect,
