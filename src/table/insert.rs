@@ -5,9 +5,9 @@ use super::{Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
 use crate::id::PeerId;
-use crate::peer::Site;
 use crate::peer::meta::Meta;
 use crate::peer::retention::Rank;
+use crate::peer::{Site, bytes};
 use crate::sync::{Ordering, Word, fence};
 
 /// Empty words that the first group keeps while the second is emptier.
@@ -170,7 +170,7 @@ impl Table {
             site.counters.add(slot as usize, Total::EvictedBans, 1);
         }
         // Relaxed: the claim has ended all writes, and its Acquire has made them visible.
-        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(|bytes| bytes.load(Ordering::Relaxed));
+        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(bytes::get);
         site.counters.add(slot as usize, Total::UploadedBytes, sent);
         site.counters.add(slot as usize, Total::DownloadedBytes, received);
         site.events.push(site.now, record.id(), EventKind::Evicted { banned });
