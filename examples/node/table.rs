@@ -50,7 +50,7 @@ impl Row {
             does: does(neighbour),
             state: state(view),
             score: view.map_or_else(dash, |view| format!("{:.1}", view.score)),
-            latency: view.and_then(|view| view.latency_ms).map_or_else(dash, |ms| latency(ms)),
+            latency: view.and_then(|view| view.latency_ms).map_or_else(dash, latency),
             down: view.map_or_else(dash, |view| bytes(view.bytes_received)),
             up: view.map_or_else(dash, |view| bytes(view.bytes_sent)),
             refused,
