@@ -1,1 +1,5 @@
-fn main() {}
+//! Does nothing unless the feature `capi` is on.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+}

@@ -81,11 +81,6 @@ impl Word<u64> {
     pub(crate) fn add(&self, n: u64, order: Ordering) -> u64 {
         self.bits.fetch_add(n, order)
     }
-
-    #[inline]
-    pub(crate) fn sub(&self, n: u64, order: Ordering) -> u64 {
-        self.bits.fetch_sub(n, order)
-    }
 }
 
 impl<T: Packed> Word<T> {

@@ -43,6 +43,7 @@ pub(crate) struct Generation(u16);
 impl Generation {
     pub(crate) const FIRST: Self = Self(0);
 
+    #[cfg(test)]
     pub(crate) const fn new(number: u16) -> Self {
         Self(number & GenerationField::MAX as u16)
     }
@@ -121,6 +122,12 @@ pub(crate) struct GateWord(u64);
 impl GateWord {
     pub(crate) const BANNED: u64 = BannedField::MASK;
     pub(crate) const LIMITED: u64 = LimitedField::MASK;
+
+    /// Banned at some time.
+    #[inline]
+    pub(crate) const fn was_banned(self) -> bool {
+        self.0 & Self::BANNED != 0
+    }
 
     /// Closed, not forced, never banned: admitted without another look.
     #[inline]

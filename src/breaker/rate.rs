@@ -114,7 +114,20 @@ impl RateWindow {
     }
 
     /// Adds a call; a failure is judged by `threshold`.
-    pub(crate) fn call(&self, generation: Generation, now: u64, failed: bool, threshold: &RateThreshold) -> Counted {
+    ///
+    /// `idle`: the record had no report for a whole window; what stands in the slices is of long ago, however their numbers
+    /// look.
+    pub(crate) fn call(
+        &self,
+        generation: Generation,
+        now: u64,
+        idle: bool,
+        failed: bool,
+        threshold: &RateThreshold,
+    ) -> Counted {
+        if idle {
+            self.forget();
+        }
         let word = &self.slices[(now % SLICES) as usize];
         loop {
             // Acquire: pairs with the AcqRel below; a trip seen here comes after the call that caused it.
@@ -131,6 +144,15 @@ impl RateWindow {
             if word.swap_if(current, next, Ordering::AcqRel, Ordering::Relaxed) {
                 return if reached { Counted::Reached } else { Counted::Added };
             }
+        }
+    }
+
+    /// Empties slices that nobody writes meanwhile.
+    fn forget(&self) {
+        for slice in &self.slices {
+            // Relaxed: as in `others`.
+            let old = slice.load(Ordering::Relaxed);
+            slice.swap_if_strong(old, Slice(0), Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -163,14 +185,14 @@ mod tests {
     fn the_rate_is_judged_at_a_failure_once_enough_calls_are_in_the_window() {
         let window = RateWindow::new();
         for _ in 0..10 {
-            assert_eq!(window.call(PERIOD, 4, true, &HALF), Counted::Added);
+            assert_eq!(window.call(PERIOD, 4, false, true, &HALF), Counted::Added);
         }
         for _ in 0..10 {
-            assert_eq!(window.call(PERIOD, 5, false, &HALF), Counted::Added);
+            assert_eq!(window.call(PERIOD, 5, false, false, &HALF), Counted::Added);
         }
         assert_eq!(window.counts(PERIOD, 11), (20, 10));
-        assert_eq!(window.call(PERIOD, 11, true, &HALF), Counted::Reached);
-        assert_eq!(window.call(PERIOD, 11, false, &HALF), Counted::Full);
+        assert_eq!(window.call(PERIOD, 11, false, true, &HALF), Counted::Reached);
+        assert_eq!(window.call(PERIOD, 11, false, false, &HALF), Counted::Full);
         assert_eq!(window.counts(PERIOD.next(), 11), (0, 0));
     }
 
@@ -179,7 +201,7 @@ mod tests {
         let window = RateWindow::new();
         let never = RateThreshold { rate: 1.0, min_calls: u64::MAX };
         for i in 0..CallsField::MAX + 5 {
-            window.call(PERIOD, 1, i % 4 == 0, &never);
+            window.call(PERIOD, 1, false, i % 4 == 0, &never);
         }
         let (calls, failures) = window.counts(PERIOD, 8);
         assert!((failures as f64 / calls as f64 - 0.25).abs() < 1e-3, "{failures} of {calls}");

@@ -253,7 +253,7 @@ fn opened(gate: Gate, backoff: u8, at: &Moment, params: &Params) -> Gate {
 /// An operator's override. Open and closed start a period of their own; observing leaves the period as it is.
 pub(crate) fn force(gate: Gate, forced: Forced, now: u64) -> Gate {
     let phase = match forced {
-        Forced::Open => Phase::Open { until: 0 },
+        Forced::Open => Phase::Open { until: tick(now) & (u64::MAX >> (64 - TICK_BITS)) },
         Forced::Closed => Phase::Closed { since: tick(now) & (u64::MAX >> (64 - TICK_BITS)) },
         Forced::None | Forced::Observe => return Gate { forced, ..gate },
     };

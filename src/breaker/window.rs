@@ -70,7 +70,7 @@ impl FailureWindow {
     /// newest slice; further back the clock was set, and nothing counts.
     fn rolled(self, generation: Generation, now: u64, idle: bool) -> Self {
         let passed = slices_since(SliceField::get(self.0), now);
-        if !self.belongs_to(generation) || idle || passed >= SLICES as i64 || passed <= -(SLICES as i64) {
+        if self.is_empty(generation) || idle || passed >= SLICES as i64 || passed <= -(SLICES as i64) {
             return Self(Self::empty(generation).0 | SliceField::pack(now));
         }
         if passed <= 0 {

@@ -24,6 +24,8 @@ type MomentField = Field<36, 26>;
 type TurnField = Field<62, 1>;
 type FatalField = Field<63, 1>;
 
+/// Seconds that a clock may be set back before a stamp ahead of it is taken for one of long ago: 48 days.
+const SET_BACK: u64 = 1 << 22;
 /// Bits behind the point of a score.
 pub(crate) const SCORE_BITS: u32 = 25;
 
@@ -40,8 +42,12 @@ impl Score {
         f64::from(self.0) / f64::from(1u32 << SCORE_BITS)
     }
 
-    fn add(self, weight: i64, max: Self) -> Self {
-        Self((i64::from(self.0) + weight).clamp(0, max.0.into()) as u32)
+    pub(crate) fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    fn add(self, weight: i64, params: &Params) -> Self {
+        Self((i64::from(self.0) + weight).clamp(params.min.0.into(), params.max.0.into()) as u32)
     }
 }
 
@@ -110,8 +116,8 @@ impl ScoreWord {
             (score, ban.end_second())
         };
         let elapsed = second(now).wrapping_sub(stamp) & StampField::MAX;
-        // A stamp ahead of the clock, by up to two hours: no time has passed.
-        if elapsed > StampField::MAX - 7200 {
+        // A stamp ahead of a clock that was set back: no time has passed.
+        if elapsed > StampField::MAX - SET_BACK {
             return (score, stamp);
         }
         let elapsed = params.decay.whole(elapsed);
@@ -130,7 +136,7 @@ impl ScoreWord {
     #[inline]
     pub(crate) fn after(self, outcome: Outcome, ban: BanWord, now: u64, params: &Params) -> Self {
         let (score, stamp) = self.at(ban, now, params);
-        let next = score.add(params.weight(outcome), params.max);
+        let next = score.add(params.weight(outcome), params);
         let fatal = outcome == Outcome::Fatal;
         if fatal || (score > params.min && next <= params.min) {
             return Self(

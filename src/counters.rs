@@ -1,0 +1,72 @@
+//! Totals that never fall: striped over cache lines, added up by the snapshot.
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{Ordering, Word};
+
+/// Stripes of the totals; a peer's slot picks one, so that peers on different cores rarely share a line.
+const STRIPES: usize = 16;
+
+/// What is counted for the guard as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Total {
+    UploadedBytes,
+    DownloadedBytes,
+    Denied,
+    ThrottledUploadPeer = Self::Denied as usize + crate::decision::Reason::COUNT,
+    ThrottledUploadGlobal,
+    ThrottledDownloadPeer,
+    ThrottledDownloadGlobal,
+    Trips,
+    Evictions,
+    EvictedBans,
+    Untracked,
+    ProbesLost,
+    WouldDeny,
+    Records,
+}
+
+const TOTALS: usize = Total::Records as usize + 1;
+
+/// All totals of a guard.
+pub(crate) struct Counters {
+    stripes: Box<[CachePadded<[Word<u64>; TOTALS]>]>,
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        let stripe = |_| CachePadded::new(std::array::from_fn(|_| Word::new(0)));
+        Self { stripes: (0..STRIPES).map(stripe).collect() }
+    }
+
+    /// Adds to a total. `stripe`: any number that spreads, such as a slot.
+    #[inline]
+    pub(crate) fn add(&self, stripe: usize, total: Total, n: u64) {
+        self.add_at(stripe, total as usize, n);
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn denied(&self, stripe: usize, reason: crate::decision::Reason) {
+        self.add_at(stripe, Total::Denied as usize + reason as usize, 1);
+    }
+
+    #[inline]
+    fn add_at(&self, stripe: usize, index: usize, n: u64) {
+        // Relaxed: a counter orders nothing; the sum is exact once threads are quiet.
+        self.stripes[stripe % STRIPES][index].add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sum(&self, total: Total) -> u64 {
+        self.sum_at(total as usize)
+    }
+
+    pub(crate) fn denials(&self, reason: crate::decision::Reason) -> u64 {
+        self.sum_at(Total::Denied as usize + reason as usize)
+    }
+
+    fn sum_at(&self, index: usize) -> u64 {
+        let sum = |sum: u64, n: u64| sum.saturating_add(n);
+        self.stripes.iter().map(|stripe| stripe[index].load(Ordering::Relaxed)).fold(0, sum)
+    }
+}

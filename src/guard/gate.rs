@@ -1,0 +1,96 @@
+//! `admit`: may I talk to this peer now?
+
+use super::ticket::{Hold, Ticket};
+use super::{Inner, OwnedPermit, Pass, PeerGuard, Permit, stripe_of};
+use crate::breaker::gate::Generation;
+use crate::breaker::transition::Asker;
+use crate::config::Newcomers;
+use crate::counters::Total;
+use crate::decision::{Reason, Rejection};
+use crate::id::PeerId;
+use crate::peer::admit::Admitted;
+use crate::table::{Pin, Tenancy};
+use crate::token_bucket::Direction;
+
+impl PeerGuard {
+    /// May I talk to this peer now?
+    ///
+    /// Asks ban and breaker. A peer without a record is admitted and none is made. Closed peers cost a look-up and no clock
+    /// read.
+    ///
+    /// # Errors
+    /// The first rule that refuses. A refusal changes nothing but its counter.
+    #[inline]
+    pub fn admit(&self, peer: &PeerId) -> Result<Permit<'_>, Rejection> {
+        self.inner.admit(peer).map(|ticket| Pass::new(self, ticket))
+    }
+
+    /// As [`Self::admit`], with a permit that keeps the guard alive and can be moved to another task.
+    ///
+    /// # Errors
+    /// As for [`Self::admit`].
+    pub fn admit_owned(&self, peer: &PeerId) -> Result<OwnedPermit, Rejection> {
+        self.inner.admit(peer).map(|ticket| Pass::new(self.clone(), ticket))
+    }
+}
+
+impl Inner {
+    #[inline]
+    fn admit(&self, id: &PeerId) -> Result<Ticket, Rejection> {
+        match self.table.find(id) {
+            Some((tenancy, gate)) if gate.admits() => Ok(Ticket::plain(id, Hold::Seen(tenancy), gate.generation())),
+            Some((tenancy, _)) => self.admit_slow(id, tenancy),
+            None => self.admit_unknown(id),
+        }
+    }
+
+    /// A peer whose gate needs a closer look, under a pin.
+    fn admit_slow(&self, id: &PeerId, tenancy: Tenancy) -> Result<Ticket, Rejection> {
+        let Some(pin) = self.table.pin(tenancy).or_else(|| self.table.pin_found(id)) else {
+            return self.admit_unknown(id);
+        };
+        let admitted = self.admit_pinned(&pin, Asker::Permit)?;
+        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(tenancy) };
+        Ok(Ticket::of(id, hold, Direction::Upload, &admitted))
+    }
+
+    pub(super) fn admit_pinned(&self, pin: &Pin<'_>, asker: Asker) -> Result<Admitted, Rejection> {
+        let site = self.site(pin.slot(), self.clock.now());
+        pin.record().admit(asker, None, &site).map_err(|rejection| self.denied(pin.slot(), rejection, None))
+    }
+
+    /// A newcomer. Nothing is made: a record comes with the first outcome or the first bytes.
+    fn admit_unknown(&self, id: &PeerId) -> Result<Ticket, Rejection> {
+        if self.config.newcomers == Newcomers::Refuse && !self.table.has_room(id, &self.site(0, self.clock.now())) {
+            return Err(self.no_room(id));
+        }
+        Ok(Ticket::plain(id, Hold::Unknown, Generation::FIRST))
+    }
+
+    /// The refusal of a newcomer that no record can be made for.
+    pub(super) fn no_room(&self, id: &PeerId) -> Rejection {
+        self.counters.add(stripe_of(id) as usize, Total::Untracked, 1);
+        self.denied(stripe_of(id), Rejection::for_good(Reason::TableFull), None)
+    }
+
+    /// Counts a refusal.
+    #[cold]
+    pub(super) fn denied(&self, stripe: u32, rejection: Rejection, direction: Option<Direction>) -> Rejection {
+        let stripe = stripe as usize;
+        self.counters.denied(stripe, rejection.reason);
+        let peer = match rejection.reason {
+            Reason::PeerBytes | Reason::PeerExceedsBurst => true,
+            Reason::GlobalBytes | Reason::GlobalExceedsBurst => false,
+            _ => return rejection,
+        };
+        let total = match (direction, peer) {
+            (None, _) => return rejection,
+            (Some(Direction::Upload), true) => Total::ThrottledUploadPeer,
+            (Some(Direction::Upload), false) => Total::ThrottledUploadGlobal,
+            (Some(Direction::Download), true) => Total::ThrottledDownloadPeer,
+            (Some(Direction::Download), false) => Total::ThrottledDownloadGlobal,
+        };
+        self.counters.add(stripe, total, 1);
+        rejection
+    }
+}

@@ -1,0 +1,161 @@
+//! A pinned peer.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::bytes::Want;
+use super::ticket::{Hold, Ticket};
+use super::{Inner, Pass, PeerGuard, Permit};
+use crate::breaker::transition::Asker;
+use crate::decision::{Recorded, Rejection, Traffic};
+use crate::id::PeerId;
+use crate::peer::report::{Report, Standing};
+use crate::reputation::outcome::Outcome;
+use crate::sync::Ordering;
+use crate::token_bucket::Direction;
+
+/// One peer's record, held for as long as a connection lives: no hashing, no look-up, and the record is not evicted.
+///
+/// Cloning holds it once more. When no record could be made (the table is full of pinned peers and operators' settings) the
+/// calls go by key: see [`Peer::is_tracked`].
+pub struct Peer {
+    guard: PeerGuard,
+    id: PeerId,
+    slot: Option<u32>,
+}
+
+impl PeerGuard {
+    /// The peer's record, made if there is none, and held until the handle is dropped.
+    #[must_use]
+    pub fn peer(&self, peer: &PeerId) -> Peer {
+        Peer { guard: self.clone(), id: *peer, slot: self.inner.hold(peer) }
+    }
+}
+
+impl Inner {
+    fn hold(&self, id: &PeerId) -> Option<u32> {
+        let site = self.site(super::stripe_of(id), self.clock.now());
+        self.table.pin_or_insert(id, &site).ok().map(|pin| pin.keep())
+    }
+}
+
+impl Peer {
+    /// Whose record it is.
+    #[must_use]
+    pub fn id(&self) -> &PeerId {
+        &self.id
+    }
+
+    /// The guard that the record belongs to.
+    #[must_use]
+    pub fn guard(&self) -> &PeerGuard {
+        &self.guard
+    }
+
+    /// Whether there is a record.
+    #[must_use]
+    pub fn is_tracked(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// Would [`Self::admit`] pass now? Takes nothing and counts nothing. One load for a closed peer.
+    ///
+    /// # Errors
+    /// The first rule that would refuse.
+    #[inline]
+    pub fn check(&self) -> Result<(), Rejection> {
+        let Some(slot) = self.slot else { return self.guard.explain(&self.id).verdict };
+        let record = self.guard.inner.table.record(slot);
+        // Acquire: pairs with the AcqRel CAS of every transition.
+        let gate = record.gate.load(Ordering::Acquire);
+        if gate.admits() {
+            return Ok(());
+        }
+        self.guard.explain(&self.id).verdict
+    }
+
+    /// As [`PeerGuard::admit`].
+    ///
+    /// # Errors
+    /// As for [`PeerGuard::admit`].
+    #[inline]
+    pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
+        let Some(slot) = self.slot else { return self.guard.admit(&self.id) };
+        let inner = &self.guard.inner;
+        let record = inner.table.record(slot);
+        // Acquire: pairs with the AcqRel CAS of every transition.
+        let gate = record.gate.load(Ordering::Acquire);
+        if gate.admits() {
+            return Ok(Pass::new(&self.guard, Ticket::plain(&self.id, Hold::Lent(slot), gate.generation())));
+        }
+        let site = inner.site(slot, inner.clock.now());
+        let admitted = record.admit(Asker::Permit, None, &site);
+        let admitted = admitted.map_err(|rejection| inner.denied(slot, rejection, None))?;
+        Ok(Pass::new(&self.guard, Ticket::of(&self.id, Hold::Lent(slot), Direction::Upload, &admitted)))
+    }
+
+    /// As [`PeerGuard::admit_bytes`].
+    ///
+    /// # Errors
+    /// As for [`PeerGuard::admit_bytes`].
+    #[inline]
+    pub fn admit_bytes(&self, direction: Direction, bytes: u64) -> Result<Permit<'_>, Rejection> {
+        if bytes == 0 {
+            return self.admit();
+        }
+        self.take(Want { direction, bytes, up_to: false, gate: true })
+    }
+
+    /// As [`PeerGuard::grant_up_to`].
+    ///
+    /// # Errors
+    /// As for [`PeerGuard::grant_up_to`].
+    pub fn grant_up_to(&self, direction: Direction, want: u64) -> Result<Permit<'_>, Rejection> {
+        if want == 0 {
+            return self.admit();
+        }
+        self.take(Want { direction, bytes: want, up_to: true, gate: true })
+    }
+
+    #[inline]
+    fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
+        let inner = &self.guard.inner;
+        let ticket = match self.slot {
+            Some(slot) => {
+                let admitted = inner.take_from(inner.table.record(slot), slot, want)?;
+                Ticket::of(&self.id, Hold::Lent(slot), want.direction, &admitted)
+            }
+            None => inner.take(&self.id, want)?,
+        };
+        Ok(Pass::new(&self.guard, ticket))
+    }
+
+    /// As [`PeerGuard::report`].
+    #[inline]
+    pub fn report(&self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        match self.slot {
+            Some(slot) => self.guard.inner.report_to(slot, &Report::new(outcome, latency, traffic), Standing::Call),
+            None => self.guard.report(&self.id, outcome, latency, traffic),
+        }
+    }
+}
+
+impl Clone for Peer {
+    fn clone(&self) -> Self {
+        self.guard.peer(&self.id)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.guard.inner.table.unpin(slot);
+        }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("id", &self.id).field("tracked", &self.is_tracked()).finish()
+    }
+}

@@ -1,0 +1,184 @@
+//! The facade: the handle that a node keeps.
+//!
+//! Only here is the clock asked. A report of success reads the recent time (see [`crate::clock`]); everything else that
+//! needs a time reads the exact one, once. `admit` of a closed peer reads none.
+
+mod bytes;
+mod calls;
+mod explain;
+mod gate;
+mod handle;
+mod operator;
+mod permit;
+mod queries;
+mod report;
+mod ticket;
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+pub use explain::{BucketView, Explanation, ScoreParts};
+pub use handle::Peer;
+pub use permit::{OwnedPermit, Pass, Permit};
+
+use crate::clock::Clock;
+use crate::config::{Config, Limits};
+use crate::counters::Counters;
+use crate::error::ConfigError;
+use crate::event::ring::Ring;
+use crate::peer::{Rules, Site};
+use crate::sync::{Ordering, Word};
+use crate::table::Table;
+use crate::token_bucket::Direction;
+use crate::token_bucket::bucket::Bucket;
+use crate::token_bucket::rate::Rate;
+
+/// Breaker, reputation and byte limits of every peer, under one gate.
+///
+/// Cheap to clone; all clones are one guard. Every call can be made from any thread at any time, and none blocks another:
+/// see the crate's text for what each costs.
+///
+/// # Memory ordering
+/// Calls on one peer are ordered as if they came one after the other, in an order that agrees with each thread's own. A
+/// report happens before every check that sees its effect. Figures of different peers, and different figures of one view,
+/// may be moments apart.
+#[derive(Clone)]
+pub struct PeerGuard {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    config: Config,
+    clock: Clock,
+    rules: Rules,
+    table: Table,
+    counters: Counters,
+    events: Ring,
+    /// Next event to be drained.
+    cursor: Word<u64>,
+    /// Events that draining found overwritten.
+    lost: Word<u64>,
+    /// Bytes of all peers together, by direction.
+    global: [CachePadded<Bucket>; 2],
+    /// Bytes of each peer that has no record, all together, by direction.
+    untracked: [Bucket; 2],
+    /// Limits of all peers together, by direction.
+    global_rates: [Word<Rate>; 2],
+    /// Limits of each peer that has none of its own, by direction.
+    peer_rates: [Word<Rate>; 2],
+}
+
+impl PeerGuard {
+    /// A guard on the system's clock.
+    ///
+    /// Takes all its memory now: about 205 bytes for each of `max_peers`.
+    ///
+    /// # Errors
+    /// The first field of `config` that is out of its range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::with_clock(config, Clock::system())
+    }
+
+    /// A guard on a clock of the caller's.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn with_clock(config: Config, clock: Clock) -> Result<Self, ConfigError> {
+        config.validate()?;
+        // Each RandomState draws its keys from the system's randomness.
+        let randomness = RandomState::new();
+        let keys = std::array::from_fn(|i| randomness.hash_one(i));
+        let now = clock.now();
+        let bucket = |_| CachePadded::new(Bucket::new(now));
+        let limits = config.bandwidth.limits();
+        let inner = Inner {
+            rules: Rules::new(&config, randomness.hash_one("salt")),
+            table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
+            counters: Counters::new(),
+            events: Ring::new(config.event_capacity),
+            cursor: Word::new(0),
+            lost: Word::new(0),
+            global: Direction::ALL.map(bucket),
+            untracked: Direction::ALL.map(|_| Bucket::new(now)),
+            global_rates: [limits.upload, limits.download].map(|limit| Word::new(Rate::new(limit))),
+            peer_rates: [limits.per_peer_upload, limits.per_peer_download].map(|limit| Word::new(Rate::new(limit))),
+            config,
+            clock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The configuration that the guard was made from; for the limits in force see [`Self::limits`].
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The clock that the guard reads.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        // Relaxed: each limit stands alone.
+        let get = |word: &Word<Rate>| word.load(Ordering::Relaxed).get().unwrap_or(0);
+        let [upload, download] = &self.inner.global_rates;
+        let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
+        Limits {
+            upload: get(upload),
+            download: get(download),
+            per_peer_upload: get(per_peer_upload),
+            per_peer_download: get(per_peer_download),
+        }
+    }
+
+    /// Changes the limits, for all requests from now on. Each bucket keeps its used share; one that was unlimited starts
+    /// full. A request that overlaps the call may meet some limits old and some new.
+    ///
+    /// # Errors
+    /// The field that is out of its range; then nothing is changed.
+    pub fn update_limits(&self, limits: Limits) -> Result<(), ConfigError> {
+        limits.validate()?;
+        // Relaxed: each limit stands alone.
+        let set = |word: &Word<Rate>, limit| word.store(Rate::new(limit), Ordering::Relaxed);
+        let [upload, download] = &self.inner.global_rates;
+        let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
+        set(upload, limits.upload);
+        set(download, limits.download);
+        set(per_peer_upload, limits.per_peer_upload);
+        set(per_peer_download, limits.per_peer_download);
+        Ok(())
+    }
+}
+
+impl Inner {
+    #[inline]
+    fn site(&self, slot: u32, now: u64) -> Site<'_> {
+        Site { rules: &self.rules, counters: &self.counters, events: &self.events, slot: slot as usize, now }
+    }
+
+    /// The limits of each peer, by direction.
+    fn peer_rates(&self) -> [Rate; 2] {
+        // Relaxed: each limit stands alone.
+        [self.peer_rates[0].load(Ordering::Relaxed), self.peer_rates[1].load(Ordering::Relaxed)]
+    }
+}
+
+impl fmt::Debug for PeerGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peers = self.inner.table.len();
+        f.debug_struct("PeerGuard").field("peers", &peers).field("capacity", &self.inner.table.capacity()).finish()
+    }
+}
+
+/// A stripe of the counters for a peer that has no slot.
+#[inline]
+fn stripe_of(id: &crate::id::PeerId) -> u32 {
+    u32::from(id.as_bytes()[31])
+}

@@ -1,0 +1,119 @@
+//! The permit.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::time::Duration;
+
+use super::PeerGuard;
+use super::ticket::Ticket;
+use crate::decision::{Recorded, Traffic};
+use crate::id::PeerId;
+use crate::peer::report::Report;
+use crate::reputation::outcome::Outcome;
+use crate::token_bucket::Direction;
+
+/// Leave to talk to a peer once: what [`PeerGuard::admit`] gives. It is reported once, or dropped, which is neutral: a probe
+/// slot goes back, granted bytes count as moved.
+///
+/// It carries the breaker's period: what it reports in a later one touches counters and reputation, not the breaker. A
+/// permit with bytes or a probe keeps its peer's record from being evicted; so does one that is leaked.
+#[must_use = "a permit that is dropped reports nothing"]
+pub struct Pass<G: Borrow<PeerGuard>> {
+    guard: G,
+    ticket: Ticket,
+}
+
+/// A permit that borrows its guard.
+pub type Permit<'g> = Pass<&'g PeerGuard>;
+
+/// A permit that keeps its guard alive.
+pub type OwnedPermit = Pass<PeerGuard>;
+
+impl<G: Borrow<PeerGuard>> Pass<G> {
+    #[inline]
+    pub(super) fn new(guard: G, ticket: Ticket) -> Self {
+        Self { guard, ticket }
+    }
+
+    /// Reports a sync that went well.
+    #[inline]
+    pub fn success(self, latency: Option<Duration>) -> Recorded {
+        self.record(Outcome::SyncSuccess, latency, Traffic::NONE)
+    }
+
+    /// Reports a sync that failed.
+    #[inline]
+    pub fn failure(self) -> Recorded {
+        self.record(Outcome::SyncFailure, None, Traffic::NONE)
+    }
+
+    /// Reports any outcome, with its latency and with bytes that were moved beyond those of the permit.
+    #[inline]
+    pub fn record(self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        let recorded = self.guard.borrow().inner.finish(&self.ticket, Report::new(outcome, latency, traffic));
+        self.spent();
+        recorded
+    }
+
+    /// Gives up to `n` of the granted bytes back, to the buckets that were charged and at the rates of then; never above
+    /// full. Returns how many were given back.
+    pub fn refund(&mut self, n: u64) -> u64 {
+        self.guard.borrow().inner.refund(&mut self.ticket, n)
+    }
+
+    /// Bytes granted and not refunded.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.ticket.bytes
+    }
+
+    /// Which way the granted bytes go.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        (self.ticket.bytes != 0).then_some(self.ticket.direction)
+    }
+
+    /// Whose permit it is.
+    #[must_use]
+    pub fn peer(&self) -> &PeerId {
+        &self.ticket.id
+    }
+
+    /// Whether it probes a half-open breaker.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.ticket.probe
+    }
+
+    /// The breaker's period that it was given in.
+    #[must_use]
+    pub fn generation(&self) -> u16 {
+        self.ticket.generation.number()
+    }
+
+    /// Drops the guard's handle and skips the permit's own end: it has been reported.
+    #[inline]
+    fn spent(mut self) {
+        self.ticket.disarm();
+    }
+}
+
+impl<G: Borrow<PeerGuard>> Drop for Pass<G> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.ticket.is_armed() {
+            self.guard.borrow().inner.abandon(&self.ticket);
+        }
+    }
+}
+
+impl<G: Borrow<PeerGuard>> fmt::Debug for Pass<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("peer", &self.ticket.id)
+            .field("generation", &self.generation())
+            .field("probe", &self.ticket.probe)
+            .field("bytes", &self.ticket.bytes)
+            .finish()
+    }
+}

@@ -1,0 +1,108 @@
+//! Reports: how a permit ends, and reports without one.
+
+use super::ticket::{Hold, Ticket};
+use super::{Inner, PeerGuard, stripe_of};
+use crate::counters::Total;
+use crate::decision::{Recorded, Traffic};
+use crate::id::PeerId;
+use crate::peer::report::{Report, Standing};
+use crate::reputation::outcome::{Effect, Outcome};
+use std::time::Duration;
+
+impl PeerGuard {
+    /// Reports what happened, without a permit.
+    ///
+    /// In a closed period it counts as any report. In half-open it counts only while a probe of
+    /// [`should_communicate`](Self::should_communicate) is out, and gives that back.
+    pub fn report(&self, peer: &PeerId, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        self.inner.report_by_key(peer, &Report::new(outcome, latency, traffic), Standing::Call)
+    }
+}
+
+impl Report {
+    #[inline]
+    pub(super) fn new(outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Self {
+        Self { outcome, latency: latency.map(|latency| latency.as_secs_f64() * 1e3), traffic }
+    }
+}
+
+impl Inner {
+    /// The time of a report: a success needs no more than the second, unless it ends a probe.
+    #[inline]
+    fn report_time(&self, outcome: Outcome, standing: Standing) -> u64 {
+        match (outcome.effect(), standing) {
+            (Effect::Success, Standing::Permit(_) | Standing::Call) => self.clock.recent(),
+            _ => self.clock.now(),
+        }
+    }
+
+    /// Reports on a record that the caller holds.
+    #[inline]
+    pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
+        let site = self.site(slot, self.report_time(report.outcome, standing));
+        self.table.record(slot).report(report, standing, self.table.rate(slot), &site)
+    }
+
+    /// Reports on whatever record the key has now, making one for an outcome that has an effect.
+    pub(super) fn report_by_key(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
+        if let Some(pin) = self.table.pin_found(id) {
+            return self.report_to(pin.slot(), report, standing);
+        }
+        if report.outcome.effect() == Effect::None && report.traffic.is_none() {
+            return Recorded::Ignored;
+        }
+        self.report_first(id, report, standing)
+    }
+
+    #[cold]
+    fn report_first(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
+        let site = self.site(stripe_of(id), self.clock.now());
+        match self.table.pin_or_insert(id, &site) {
+            Ok(pin) => self.report_to(pin.slot(), report, standing),
+            Err(_) => {
+                self.counters.add(stripe_of(id) as usize, Total::Untracked, 1);
+                self.carry_untracked(id, &report.traffic)
+            }
+        }
+    }
+
+    fn carry_untracked(&self, id: &PeerId, traffic: &Traffic) -> Recorded {
+        self.counters.add(stripe_of(id) as usize, Total::UploadedBytes, traffic.sent);
+        self.counters.add(stripe_of(id) as usize, Total::DownloadedBytes, traffic.received);
+        Recorded::Untracked
+    }
+
+    /// Ends a permit with a report.
+    #[inline]
+    pub(super) fn finish(&self, ticket: &Ticket, mut report: Report) -> Recorded {
+        let granted = ticket.traffic();
+        report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);
+        report.traffic.received = report.traffic.received.saturating_add(granted.received);
+        match ticket.hold {
+            Hold::Lent(slot) => self.report_to(slot, &report, ticket.standing()),
+            Hold::Kept(slot) => {
+                let recorded = self.report_to(slot, &report, ticket.standing());
+                self.table.unpin(slot);
+                recorded
+            }
+            Hold::Seen(tenancy) => match self.table.pin(tenancy) {
+                Some(pin) => self.report_to(pin.slot(), &report, ticket.standing()),
+                // Evicted since: whatever record the key has now is of another life.
+                None => self.report_by_key(&ticket.id, &report, Standing::Lost),
+            },
+            Hold::Unknown => self.report_by_key(&ticket.id, &report, ticket.standing()),
+            Hold::Untracked => self.carry_untracked(&ticket.id, &report.traffic),
+        }
+    }
+
+    /// Ends a permit without one: bytes are counted, a probe slot goes back.
+    pub(super) fn abandon(&self, ticket: &Ticket) {
+        if ticket.bytes == 0 && !ticket.probe {
+            if let Hold::Kept(slot) = ticket.hold {
+                self.table.unpin(slot);
+            }
+            return;
+        }
+        let _neutral = self.finish(ticket, Report::new(Outcome::Cancelled, None, Traffic::NONE));
+    }
+}

@@ -1,0 +1,108 @@
+//! What a permit carries.
+
+use crate::breaker::gate::Generation;
+use crate::decision::Traffic;
+use crate::id::PeerId;
+use crate::peer::admit::{Admitted, Charge};
+use crate::peer::report::Standing;
+use crate::table::Tenancy;
+use crate::token_bucket::Direction;
+
+/// How a permit reaches its peer's record.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hold {
+    /// There was none.
+    Unknown,
+    /// It was seen, and is pinned again for the report.
+    Seen(Tenancy),
+    /// The permit carries a pin of its own, because it holds bytes or a probe.
+    Kept(u32),
+    /// A [`Peer`](super::Peer) that the permit borrows holds it.
+    Lent(u32),
+    /// The table is full.
+    Untracked,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) id: PeerId,
+    pub(super) hold: Hold,
+    pub(super) generation: Generation,
+    pub(super) probe: bool,
+    pub(super) direction: Direction,
+    /// Bytes that were granted and not refunded.
+    pub(super) bytes: u64,
+    pub(super) charge: Charge,
+}
+
+impl Ticket {
+    /// A permit without bytes or probe.
+    #[inline]
+    pub(super) fn plain(id: &PeerId, hold: Hold, generation: Generation) -> Self {
+        let charge = Charge::default();
+        Self { id: *id, hold, generation, probe: false, direction: Direction::Upload, bytes: 0, charge }
+    }
+
+    #[inline]
+    pub(super) fn of(id: &PeerId, hold: Hold, direction: Direction, admitted: &Admitted) -> Self {
+        let Admitted { generation, probe, bytes, charge } = *admitted;
+        Self { id: *id, hold, generation, probe, direction, bytes, charge }
+    }
+
+    #[inline]
+    pub(super) fn standing(&self) -> Standing {
+        if self.probe { Standing::Probe(self.generation) } else { Standing::Permit(self.generation) }
+    }
+
+    /// Holds something that must be given back or counted.
+    #[inline]
+    pub(super) fn is_armed(&self) -> bool {
+        self.probe || self.bytes != 0 || matches!(self.hold, Hold::Kept(_))
+    }
+
+    /// Nothing is left to give back.
+    #[inline]
+    pub(super) fn disarm(&mut self) {
+        (self.hold, self.probe, self.bytes) = (Hold::Unknown, false, 0);
+    }
+
+    /// The granted bytes as traffic.
+    #[inline]
+    pub(super) fn traffic(&self) -> Traffic {
+        match self.direction {
+            Direction::Upload => Traffic { sent: self.bytes, received: 0 },
+            Direction::Download => Traffic { sent: 0, received: self.bytes },
+        }
+    }
+
+    /// Takes `n` bytes out of the ticket; what they were charged comes back. Parts add up to the whole charge.
+    pub(super) fn split(&mut self, n: u64) -> Charge {
+        let left = self.bytes - n;
+        let keep = |charge: u64| (u128::from(charge) * u128::from(left)).div_ceil(self.bytes.max(1).into()) as u64;
+        let kept = Charge { peer: keep(self.charge.peer), global: keep(self.charge.global) };
+        let back = Charge { peer: self.charge.peer - kept.peer, global: self.charge.global - kept.global };
+        (self.bytes, self.charge) = (left, kept);
+        back
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn refunds_in_parts_give_back_the_whole_charge(bytes in 1u64..1 << 40, peer in 0u64..1 << 50, cuts in prop::collection::vec(0f64..1.0, 0..6)) {
+            let mut ticket = Ticket::plain(&PeerId::new([0; 32]), Hold::Unknown, Generation::FIRST);
+            (ticket.bytes, ticket.charge) = (bytes, Charge { peer, global: peer / 3 });
+            let mut back = Charge::default();
+            for cut in cuts.into_iter().chain([1.0]) {
+                let part = ticket.split((ticket.bytes as f64 * cut) as u64);
+                back = Charge { peer: back.peer + part.peer, global: back.global + part.global };
+            }
+            prop_assert_eq!(back, Charge { peer, global: peer / 3 });
+            prop_assert_eq!(ticket.bytes, 0);
+        }
+    }
+}

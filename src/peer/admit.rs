@@ -1,0 +1,212 @@
+//! The gate of one record, and of bytes.
+//!
+//! The rules are asked in their order; bytes are taken before a probe, and given back when the probe is lost to another
+//! request, so that a refusal by any rule leaves nothing taken. A take that is undone restores the bucket's word as it was
+//! unless someone used it in between.
+
+use std::time::Duration;
+
+use super::Site;
+use super::record::Record;
+use crate::breaker::Forced;
+use crate::breaker::gate::{GateWord, Generation, Phase};
+use crate::breaker::transition::{self, Asker, Verdict};
+use crate::counters::Total;
+use crate::decision::{Reason, Rejection};
+use crate::event::EventKind;
+use crate::sync::Ordering;
+use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
+
+/// Bytes asked for, and the limits that they are asked from; `None` = unlimited.
+#[derive(Clone, Copy)]
+pub(crate) struct Demand<'a> {
+    pub(crate) bytes: u64,
+    pub(crate) peer: Option<(&'a Bucket, Limit)>,
+    pub(crate) global: Option<(&'a Bucket, Limit)>,
+}
+
+/// What was taken from the buckets, in units: what a refund gives back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Charge {
+    pub(crate) peer: u64,
+    pub(crate) global: u64,
+}
+
+/// A take that can still be undone.
+struct Held<'a> {
+    demand: &'a Demand<'a>,
+    peer: Option<Taken>,
+    global: Option<Taken>,
+    charge: Charge,
+}
+
+/// The refusal of a bucket.
+fn refusal(short: Short, bytes: Reason, exceeds: Reason) -> Rejection {
+    match short {
+        Short::For(nanos) => Rejection::after(bytes, Duration::from_nanos(nanos)),
+        Short::Exceeds => Rejection::for_good(exceeds),
+    }
+}
+
+pub(crate) fn peer_refusal(short: Short) -> Rejection {
+    refusal(short, Reason::PeerBytes, Reason::PeerExceedsBurst)
+}
+
+pub(crate) fn global_refusal(short: Short) -> Rejection {
+    refusal(short, Reason::GlobalBytes, Reason::GlobalExceedsBurst)
+}
+
+impl<'a> Demand<'a> {
+    /// Takes from both buckets or from neither; the peer's is asked first.
+    #[inline]
+    fn take(&'a self, now: u64) -> Result<Held<'a>, Rejection> {
+        let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
+        if let Some((bucket, limit)) = &self.peer {
+            held.charge.peer = limit.rate.cost(self.bytes);
+            held.peer = Some(bucket.take(held.charge.peer, now, limit).map_err(peer_refusal)?);
+        }
+        if let Some((bucket, limit)) = &self.global {
+            let cost = limit.rate.cost(self.bytes);
+            match bucket.take(cost, now, limit) {
+                Ok(taken) => (held.global, held.charge.global) = (Some(taken), cost),
+                Err(short) => {
+                    held.undo();
+                    return Err(global_refusal(short));
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// As [`Self::take`], for good.
+    #[inline]
+    pub(crate) fn charge(&self, now: u64) -> Result<Charge, Rejection> {
+        self.take(now).map(|held| held.charge)
+    }
+
+    /// Most bytes that both buckets have at `now`, up to what is asked.
+    pub(crate) fn available(&self, now: u64) -> u64 {
+        let within = |(bucket, limit): &(&Bucket, Limit)| {
+            limit.rate.bytes_within(limit.burst - bucket.paid_at().debt(now, limit.burst))
+        };
+        [&self.peer, &self.global].into_iter().flatten().map(within).fold(self.bytes, u64::min)
+    }
+}
+
+impl Held<'_> {
+    fn undo(&self) {
+        if let (Some((bucket, _)), Some(taken)) = (&self.demand.peer, self.peer) {
+            bucket.undo(taken, self.charge.peer);
+        }
+        if let (Some((bucket, _)), Some(taken)) = (&self.demand.global, self.global) {
+            bucket.undo(taken, self.charge.global);
+        }
+    }
+}
+
+/// A request that was let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) generation: Generation,
+    pub(crate) probe: bool,
+    pub(crate) bytes: u64,
+    pub(crate) charge: Charge,
+}
+
+impl Record {
+    /// Asks all rules; takes the bytes, and a probe where one is needed. The caller holds the record.
+    #[inline]
+    pub(crate) fn admit(
+        &self,
+        asker: Asker,
+        demand: Option<&Demand<'_>>,
+        site: &Site<'_>,
+    ) -> Result<Admitted, Rejection> {
+        // Acquire: pairs with the AcqRel CAS of every transition.
+        let word = self.gate.load(Ordering::Acquire);
+        if word.admits() {
+            let (bytes, charge) = match demand {
+                Some(demand) => (demand.bytes, demand.charge(site.now)?),
+                None => (0, Charge::default()),
+            };
+            return Ok(Admitted { generation: word.generation(), probe: false, bytes, charge });
+        }
+        self.admit_slow(word, asker, demand, site)
+    }
+
+    fn admit_slow(
+        &self,
+        mut word: GateWord,
+        asker: Asker,
+        demand: Option<&Demand<'_>>,
+        site: &Site<'_>,
+    ) -> Result<Admitted, Rejection> {
+        loop {
+            let gate = word.gate();
+            let observed = gate.forced == Forced::Observe;
+            let (verdict, mut denied) = self.ask(word, asker, site);
+            if denied.is_some() && !observed {
+                return Err(denied.unwrap_or_else(|| Rejection::for_good(Reason::Banned)));
+            }
+            let held = match demand.map(|demand| demand.take(site.now)) {
+                Some(Err(rejection)) if !observed => return Err(rejection),
+                Some(Err(rejection)) => {
+                    denied = denied.or(Some(rejection));
+                    None
+                }
+                Some(Ok(held)) => Some(held),
+                None => None,
+            };
+            let bytes = demand.map_or(0, |demand| demand.bytes);
+            let charge = held.as_ref().map_or_else(Charge::default, |held| held.charge);
+            let mut admitted = Admitted { generation: gate.generation, probe: false, bytes, charge };
+            if let Verdict::Probe(next) = verdict {
+                self.see(site.now);
+                // AcqRel: pairs with the Acquire loads of the gate; publishes the last-seen stamp that the lease is checked by.
+                if !self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
+                    held.iter().for_each(Held::undo);
+                    // Acquire: as in `admit`.
+                    word = self.gate.load(Ordering::Acquire);
+                    continue;
+                }
+                self.note_probe(word, site);
+                admitted = Admitted { generation: next.generation, probe: true, ..admitted };
+            }
+            if denied.is_some() {
+                site.counters.add(site.slot, Total::WouldDeny, 1);
+            }
+            return Ok(admitted);
+        }
+    }
+
+    /// Ban and breaker: what the breaker says, and the first rule that refuses.
+    pub(crate) fn ask(&self, word: GateWord, asker: Asker, site: &Site<'_>) -> (Verdict, Option<Rejection>) {
+        let gate = word.gate();
+        let banned = gate.banned.then(|| self.ban_in_force(site)).flatten();
+        let verdict = transition::ask(gate, asker, &self.moment(site), &site.rules.breaker);
+        let refused = match (banned, verdict) {
+            (Some(ban), _) => Some(Rejection { reason: Reason::Banned, retry_after: ban.remaining }),
+            (None, Verdict::Pass | Verdict::Probe(_)) => None,
+            (None, Verdict::ForcedOpen) => Some(Rejection::for_good(Reason::ForcedOpen)),
+            (None, Verdict::Open(wait)) => Some(Rejection::after(Reason::Open, wait)),
+            (None, Verdict::ProbesOut(wait)) => Some(Rejection::after(Reason::ProbesOut, wait)),
+        };
+        (verdict, refused)
+    }
+
+    /// Writes down what time had done to the gate before this probe was taken.
+    fn note_probe(&self, before: GateWord, site: &Site<'_>) {
+        let (gate, moment) = (before.gate(), self.moment(site));
+        match gate.phase {
+            Phase::Open { .. } => site.events.push(site.now, self.id(), EventKind::HalfOpened),
+            _ => self.note_lost(transition::seen(gate, &moment, &site.rules.breaker).1, site),
+        }
+    }
+
+    pub(super) fn note_lost(&self, probes: u8, site: &Site<'_>) {
+        if probes != 0 {
+            site.counters.add(site.slot, Total::ProbesLost, probes.into());
+            site.events.push(site.now, self.id(), EventKind::ProbesLost(probes));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Scores and bans of one record: the loops round the transitions of [`crate::reputation`].
+
+use super::Site;
+use super::record::Record;
+use crate::breaker::gate::GateWord;
+use crate::event::EventKind;
+use crate::reputation::ban::BanWord;
+use crate::reputation::outcome::Outcome;
+use crate::reputation::score::{Pending, ScoreWord};
+use crate::reputation::{Ban, BanOrigin};
+use crate::sync::Ordering;
+
+impl Record {
+    /// Applies an outcome to the score; `false`, and nothing done, under a ban.
+    #[inline]
+    pub(super) fn weigh(&self, outcome: Outcome, site: &Site<'_>) -> bool {
+        loop {
+            // Acquire: pairs with the AcqRel CAS of those who ban or lift. The ban is read before the score: a score
+            // computed under an older ban word carries that word's period, and is void under the newer one.
+            let ban = self.ban.load(Ordering::Acquire);
+            let score = self.score.load(Ordering::Acquire);
+            if score.is_pending() {
+                self.settle(score, site);
+                continue;
+            }
+            if ban.in_force(site.now) {
+                return false;
+            }
+            let next = score.after(outcome, ban, site.now, &site.rules.reputation);
+            if next == score {
+                return true;
+            }
+            // AcqRel: pairs with the Acquire loads above; a pending ban is published with its moment.
+            if self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed) {
+                if next.is_pending() {
+                    self.settle(next, site);
+                }
+                return true;
+            }
+        }
+    }
+
+    /// Completes an earned ban: whoever meets the mark in the score word writes the ban word and takes the mark off.
+    #[cold]
+    fn settle(&self, score: ScoreWord, site: &Site<'_>) {
+        let Some(pending) = score.pending(site.now) else { return };
+        self.ask_ban_word();
+        loop {
+            // Acquire: pairs with the CAS below, of another helper.
+            let ban = self.ban.load(Ordering::Acquire);
+            // The mark, read after the ban word, still stands: so the ban word was read before the mark was taken off, and
+            // no later ban of this peer can have been earned yet. Acquire: keeps the two loads in this order for the CAS.
+            if self.score.load(Ordering::Acquire) != score {
+                return;
+            }
+            if ban.turn() != pending.turn || self.write_earned(ban, &pending, site) {
+                break;
+            }
+        }
+        // AcqRel: pairs with the loads in `weigh`. A failure means that another helper has done it.
+        self.score.swap_if_strong(score, score.settled(&pending), Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Writes an earned ban over `ban`; `false` when the ban word has changed.
+    fn write_earned(&self, ban: BanWord, pending: &Pending, site: &Site<'_>) -> bool {
+        let next = ban.earned(pending.fatal, pending.moment, &site.rules.reputation);
+        // AcqRel: pairs with the Acquire loads of the ban word; from here on the ban is in force.
+        let written = self.ban.swap_if_strong(ban, next, Ordering::AcqRel, Ordering::Relaxed);
+        if written {
+            site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Earned));
+        }
+        written
+    }
+
+    /// Makes checks look at the ban word, from before the first ban is written to it.
+    fn ask_ban_word(&self) {
+        // Relaxed is enough to skip; the RMW is AcqRel, so that a check that sees a gate written later sees the bit too.
+        if !self.gate.load(Ordering::Relaxed).was_banned() {
+            self.gate.or_bits(GateWord::BANNED, Ordering::AcqRel);
+        }
+    }
+
+    /// The ban in force.
+    pub(crate) fn ban_in_force(&self, site: &Site<'_>) -> Option<Ban> {
+        // Acquire: pairs with the CAS that marks the score.
+        let score = self.score.load(Ordering::Acquire);
+        if score.is_pending() {
+            self.settle(score, site);
+        }
+        // Acquire: pairs with the CAS that wrote the ban.
+        self.ban.load(Ordering::Acquire).ban(site.now)
+    }
+
+    /// An operator's ban; `ticks` `None` = until unbanned.
+    pub(crate) fn ban_by_operator(&self, ticks: Option<u64>, code: u8, site: &Site<'_>) {
+        let params = &site.rules.reputation;
+        self.ask_ban_word();
+        loop {
+            // Acquire: as in `weigh`.
+            let ban = self.ban.load(Ordering::Acquire);
+            let score = self.score.load(Ordering::Acquire);
+            if score.is_pending() {
+                self.settle(score, site);
+                continue;
+            }
+            if !ban.in_force(site.now) {
+                // The score is frozen as it stands now, and never lags the ban word by more than this one period.
+                let frozen = score.decayed(ban, site.now, params);
+                if !self.score.swap_if_strong(score, frozen, Ordering::AcqRel, Ordering::Relaxed) {
+                    continue;
+                }
+            }
+            let next = ban.by_operator(ticks, code, site.now, params);
+            // AcqRel: as in `write_earned`.
+            if self.ban.swap_if_strong(ban, next, Ordering::AcqRel, Ordering::Relaxed) {
+                if next != ban {
+                    site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Operator));
+                }
+                return;
+            }
+        }
+    }
+
+    /// Lifts every ban; the score is the initial one from now on. `false` when no ban was in force.
+    pub(crate) fn unban(&self, site: &Site<'_>) -> bool {
+        loop {
+            if self.ban_in_force(site).is_none() {
+                return false;
+            }
+            // Acquire: as in `weigh`.
+            let ban = self.ban.load(Ordering::Acquire);
+            let Some(lifted) = ban.lifted(site.now) else { continue };
+            // AcqRel: as in `write_earned`. The score word is void from here on, and follows from the ban word.
+            if self.ban.swap_if_strong(ban, lifted, Ordering::AcqRel, Ordering::Relaxed) {
+                site.events.push(site.now, self.id(), EventKind::Unbanned);
+                return true;
+            }
+        }
+    }
+
+    /// Lifts every ban, forgets the offences and sets the initial score.
+    pub(super) fn absolve(&self, site: &Site<'_>) {
+        loop {
+            // Acquire: as in `weigh`.
+            let ban = self.ban.load(Ordering::Acquire);
+            let score = self.score.load(Ordering::Acquire);
+            if score.is_pending() {
+                self.settle(score, site);
+                continue;
+            }
+            let lifted = ban.reset(site.now);
+            let initial = ScoreWord::reset(lifted, &site.rules.reputation, site.now);
+            // AcqRel: as in `write_earned`. A score written between the two is void or belongs to a later ban.
+            if self.ban.swap_if_strong(ban, lifted, Ordering::AcqRel, Ordering::Relaxed)
+                && self.score.swap_if_strong(score, initial, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The layout of a record: three cache lines, by what is written together.
+//!
+//! | line | words |
+//! |---|---|
+//! | 0 | meta, key (4), gate, score, failure window: what a check reads and a report of success looks at |
+//! | 1 | ban, last seen, latency, buckets (2), bytes (2), sync successes: what a report and a byte take write |
+//! | 2 | the other outcomes, first seen, own limits (2) |
+
+use crate::breaker::gate::{Gate, GateWord, Generation};
+use crate::breaker::window::FailureWindow;
+use crate::id::PeerId;
+use crate::peer::latency;
+use crate::peer::meta::Meta;
+use crate::peer::tally::Pair;
+use crate::reputation::ban::BanWord;
+use crate::reputation::params::Params;
+use crate::reputation::score::ScoreWord;
+use crate::sync::{Ordering, Word};
+use crate::token_bucket::bucket::Bucket;
+use crate::token_bucket::rate::Rate;
+
+#[repr(C, align(64))]
+pub(crate) struct Record {
+    pub(crate) meta: Word<Meta>,
+    key: [Word<u64>; 4],
+    pub(crate) gate: Word<GateWord>,
+    pub(crate) score: Word<ScoreWord>,
+    pub(crate) window: Word<FailureWindow>,
+
+    pub(crate) ban: Word<BanWord>,
+    /// Nanoseconds.
+    pub(crate) last_seen: Word<u64>,
+    /// Milliseconds.
+    pub(crate) latency: Word<f64>,
+    /// By direction.
+    pub(crate) buckets: [Bucket; 2],
+    /// By direction.
+    pub(crate) bytes: [Word<u64>; 2],
+    pub(crate) sync_successes: Word<u64>,
+
+    pub(crate) sync_failures: Word<u64>,
+    pub(crate) message_successes: Word<u64>,
+    pub(crate) message_failures: Word<u64>,
+    /// Timeouts; unreachable.
+    pub(crate) unanswered: Word<Pair>,
+    /// Protocol violations; fatal.
+    pub(crate) offences: Word<Pair>,
+    /// Nanoseconds.
+    pub(crate) first_seen: Word<u64>,
+    /// By direction.
+    pub(crate) limits: [Word<Rate>; 2],
+}
+
+#[cfg(not(peerguard_loom))]
+const _: () = assert!(size_of::<Record>() == 192);
+
+impl Record {
+    /// A slot that no peer has had.
+    pub(crate) fn free() -> Self {
+        Self {
+            meta: Word::new(Meta::FREE),
+            key: std::array::from_fn(|_| Word::new(0)),
+            gate: Word::new(Gate::NEW.into()),
+            score: Word::new(crate::sync::Packed::from_bits(0)),
+            window: Word::new(FailureWindow::empty(Generation::FIRST)),
+            ban: Word::new(BanWord::NEW),
+            last_seen: Word::new(0),
+            latency: Word::new(latency::NONE),
+            buckets: [Bucket::new(0), Bucket::new(0)],
+            bytes: [Word::new(0), Word::new(0)],
+            sync_successes: Word::new(0),
+            sync_failures: Word::new(0),
+            message_successes: Word::new(0),
+            message_failures: Word::new(0),
+            unanswered: Word::new(Pair::default()),
+            offences: Word::new(Pair::default()),
+            first_seen: Word::new(0),
+            limits: [Word::new(Rate::INHERITED), Word::new(Rate::INHERITED)],
+        }
+    }
+
+    /// Writes a new tenant's words.
+    ///
+    /// Relaxed: the caller has claimed the slot and fenced (see the table); it publishes the record afterwards.
+    pub(crate) fn furnish(&self, id: &PeerId, now: u64, params: &Params) {
+        for (word, value) in self.key.iter().zip(id.words()) {
+            word.store(value, Ordering::Relaxed);
+        }
+        self.gate.store(Gate::NEW.into(), Ordering::Relaxed);
+        self.score.store(ScoreWord::new(params, now), Ordering::Relaxed);
+        self.window.store(FailureWindow::empty(Generation::FIRST), Ordering::Relaxed);
+        self.ban.store(BanWord::NEW, Ordering::Relaxed);
+        self.last_seen.store(now, Ordering::Relaxed);
+        self.latency.store(latency::NONE, Ordering::Relaxed);
+        self.buckets.iter().for_each(|bucket| bucket.fill(now));
+        let counts = [&self.sync_successes, &self.sync_failures, &self.message_successes, &self.message_failures];
+        counts.into_iter().chain(&self.bytes).for_each(|count| count.store(0, Ordering::Relaxed));
+        self.unanswered.store(Pair::default(), Ordering::Relaxed);
+        self.offences.store(Pair::default(), Ordering::Relaxed);
+        self.first_seen.store(now, Ordering::Relaxed);
+        self.limits.iter().for_each(|limit| limit.store(Rate::INHERITED, Ordering::Relaxed));
+    }
+
+    /// Whether the key is this one. Relaxed: the table validates by the meta word.
+    #[inline]
+    pub(crate) fn holds(&self, words: &[u64; 4]) -> bool {
+        let differing = |sum, (word, value): (&Word<u64>, &u64)| sum | (word.load(Ordering::Relaxed) ^ value);
+        self.key.iter().zip(words).fold(0, differing) == 0
+    }
+
+    /// The key. Relaxed: as for `holds`.
+    pub(crate) fn id(&self) -> PeerId {
+        PeerId::from_words(std::array::from_fn(|i| self.key[i].load(Ordering::Relaxed)))
+    }
+
+    /// Notes that something was recorded at `now`.
+    #[inline]
+    pub(crate) fn see(&self, now: u64) {
+        // Relaxed: ordered for those who need it by the CAS that follows (see `report`). Stored only when it differs, so that
+        // the line stays shared among those who read.
+        if self.last_seen.load(Ordering::Relaxed) != now {
+            self.last_seen.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Every word but meta and the refusal counters, for tests that nothing changed.
+    pub(crate) fn words(&self) -> Vec<u64> {
+        let mut words: Vec<u64> = self.key.iter().map(Word::bits).collect();
+        words.extend([self.gate.bits(), self.score.bits(), self.window.bits(), self.ban.bits()]);
+        words.extend([self.last_seen.bits(), self.latency.bits()]);
+        words.extend(self.buckets.iter().map(|bucket| crate::sync::Packed::to_bits(bucket.paid_at())));
+        words.extend(self.bytes.iter().map(Word::bits));
+        words.extend([&self.sync_successes, &self.sync_failures].map(Word::bits));
+        words.extend([&self.message_successes, &self.message_failures].map(Word::bits));
+        words.extend([self.unanswered.bits(), self.offences.bits(), self.first_seen.bits()]);
+        words.extend(self.limits.iter().map(Word::bits));
+        words
+    }
+}

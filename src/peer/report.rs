@@ -1,0 +1,284 @@
+//! What a report does to a record.
+//!
+//! Order: counters, score and ban, latency, breaker. Under a ban an outcome counts and does no more. The latency follows the
+//! score so that this is decided once. The breaker's part is by state:
+//!
+//! - *Closed, success, no failure counted*: two loads, nothing is written. This is the fast path.
+//! - *Closed*: a CAS on the failure window (and one on the rate counters, when they are on). The failure that fills the
+//!   window opens the gate; a report that meets a full window opens it too, before it goes on, and then finds its own
+//!   generation past. So no report that follows the last failure in the window's order can count in that period.
+//! - *Half-open*: a CAS on the gate.
+//! - *Open or forced*: nothing.
+//!
+//! The window is read before the last-seen stamp: a thread that reads another's failure in the window reads a stamp of that
+//! time or later, and does not take the window for one that has long been idle.
+
+use super::Site;
+use super::latency;
+use super::record::Record;
+use crate::breaker::gate::{Generation, Phase};
+use crate::breaker::rate::{Counted, RateWindow};
+use crate::breaker::transition::{self, Moment, Probe, SlotOf};
+use crate::breaker::window::FailureWindow;
+use crate::breaker::{BreakerState, Forced};
+use crate::clock::TICK_SHIFT;
+use crate::counters::Total;
+use crate::decision::{Recorded, Traffic};
+use crate::event::EventKind;
+use crate::reputation::outcome::{Effect, Outcome};
+use crate::sync::Ordering;
+use crate::token_bucket::Direction;
+
+/// What a report stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A permit of this generation.
+    Permit(Generation),
+    /// A permit of this generation that carries a probe.
+    Probe(Generation),
+    /// No permit.
+    Call,
+    /// A permit whose record has gone.
+    Lost,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) outcome: Outcome,
+    /// Milliseconds, finite and not negative.
+    pub(crate) latency: Option<f64>,
+    pub(crate) traffic: Traffic,
+}
+
+impl Record {
+    /// Records a report. The caller holds the record.
+    #[inline]
+    pub(crate) fn report(
+        &self,
+        report: &Report,
+        standing: Standing,
+        rate: Option<&RateWindow>,
+        site: &Site<'_>,
+    ) -> Recorded {
+        // Acquire: pairs with the Release CAS of a failure; the last-seen stamp below is then no older than that failure.
+        let window = self.window.load(Ordering::Acquire);
+        let effect = report.outcome.effect();
+        self.carry(&report.traffic, site);
+        if effect == Effect::None {
+            return self.move_breaker(effect, standing, rate, (window, 0), site);
+        }
+        // Relaxed: see above.
+        let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
+        self.count(report.outcome);
+        self.see(site.now);
+        if !self.weigh(report.outcome, site) {
+            // Under a ban an outcome counts, and nothing else; a probe slot goes back.
+            return self.move_breaker(Effect::None, standing, rate, (window, idle), site);
+        }
+        if let Some(milliseconds) = report.latency {
+            latency::add(&self.latency, milliseconds);
+        }
+        self.move_breaker(effect, standing, rate, (window, idle), site)
+    }
+
+    /// Counts bytes that were moved, for the peer and in the totals.
+    #[inline]
+    pub(crate) fn carry(&self, traffic: &Traffic, site: &Site<'_>) {
+        if traffic.is_none() {
+            return;
+        }
+        self.see(site.now);
+        // Relaxed: counters order nothing.
+        if traffic.sent != 0 {
+            self.bytes[Direction::Upload.index()].add(traffic.sent, Ordering::Relaxed);
+            site.counters.add(site.slot, Total::UploadedBytes, traffic.sent);
+        }
+        if traffic.received != 0 {
+            self.bytes[Direction::Download.index()].add(traffic.received, Ordering::Relaxed);
+            site.counters.add(site.slot, Total::DownloadedBytes, traffic.received);
+        }
+    }
+
+    #[inline]
+    fn count(&self, outcome: Outcome) {
+        // Relaxed: counters order nothing.
+        let word = match outcome {
+            Outcome::SyncSuccess => &self.sync_successes,
+            Outcome::MessageSuccess => &self.message_successes,
+            Outcome::SyncFailure => &self.sync_failures,
+            Outcome::MessageFailure => &self.message_failures,
+            Outcome::Timeout => return self.unanswered.count_first(),
+            Outcome::Unreachable => return self.unanswered.count_second(),
+            Outcome::ProtocolViolation => return self.offences.count_first(),
+            Outcome::Fatal => return self.offences.count_second(),
+            Outcome::Cancelled | Outcome::LocalError => return,
+        };
+        word.add(1, Ordering::Relaxed);
+    }
+
+    /// The breaker's part. `seen`: the window as read before the stamps, and how long the record had been idle then.
+    #[inline]
+    pub(crate) fn move_breaker(
+        &self,
+        effect: Effect,
+        standing: Standing,
+        rate: Option<&RateWindow>,
+        seen: (FailureWindow, u64),
+        site: &Site<'_>,
+    ) -> Recorded {
+        // Acquire: pairs with the AcqRel CAS of every transition.
+        let gate = self.gate.load(Ordering::Acquire);
+        let current = match standing {
+            Standing::Permit(generation) => generation == gate.generation(),
+            Standing::Call => true,
+            Standing::Probe(_) | Standing::Lost => false,
+        };
+        let untouched = effect == Effect::Success && rate.is_none() && seen.0.is_empty(gate.generation());
+        if current && untouched && gate.admits() {
+            return Recorded::Counted;
+        }
+        self.move_breaker_slow(effect, standing, rate, seen, site)
+    }
+
+    fn move_breaker_slow(
+        &self,
+        effect: Effect,
+        standing: Standing,
+        rate: Option<&RateWindow>,
+        (mut window, mut idle): (FailureWindow, u64),
+        site: &Site<'_>,
+    ) -> Recorded {
+        let rules = site.rules;
+        loop {
+            // Acquire: as in `move_breaker`.
+            let word = self.gate.load(Ordering::Acquire);
+            let gate = word.gate();
+            let slot = match standing {
+                Standing::Lost => return Recorded::Stale,
+                Standing::Permit(generation) | Standing::Probe(generation) if generation != gate.generation => {
+                    return Recorded::Stale;
+                }
+                Standing::Permit(_) => SlotOf::Nobody,
+                Standing::Probe(_) => SlotOf::Permit,
+                Standing::Call => SlotOf::Call,
+            };
+            if matches!(gate.forced, Forced::Open | Forced::Closed) {
+                return Recorded::Ignored;
+            }
+            let at = self.moment(site);
+            let (seen, _) = transition::seen(gate, &at, &rules.breaker);
+            if seen.generation != gate.generation {
+                // The open time is over, or the probes are to be taken back: this report comes too late.
+                return if standing == Standing::Call { Recorded::Ignored } else { Recorded::Stale };
+            }
+            match seen.phase {
+                Phase::Open { .. } => return Recorded::Ignored,
+                Phase::Closed { .. } if effect == Effect::None => return Recorded::Ignored,
+                Phase::Closed { .. } => {
+                    let at_window = (window, idle >= rules.window);
+                    if let Some(recorded) = self.count_closed(effect, seen.generation, at_window, rate, site) {
+                        return recorded;
+                    }
+                }
+                Phase::HalfOpen { .. } => {
+                    let probe = match effect {
+                        Effect::Success => Probe::Succeeded,
+                        Effect::Failure => Probe::Failed,
+                        Effect::None => Probe::Returned,
+                    };
+                    let Some(next) = transition::probe_ended(seen, slot, probe, &at, &rules.breaker) else {
+                        return Recorded::Ignored;
+                    };
+                    // AcqRel: pairs with the Acquire loads of the gate.
+                    if self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
+                        match next.state() {
+                            BreakerState::Open => self.note_opened(site),
+                            BreakerState::Closed => site.events.push(site.now, self.id(), EventKind::Closed),
+                            BreakerState::HalfOpen => {}
+                        }
+                        return if effect == Effect::None { Recorded::Ignored } else { Recorded::Counted };
+                    }
+                }
+            }
+            // Acquire: as in `report`. Somebody else has just reported, so the record is not idle.
+            window = self.window.load(Ordering::Acquire);
+            idle = 0;
+        }
+    }
+
+    /// Counts in a closed period; `None` when the words have changed and the report must look again.
+    fn count_closed(
+        &self,
+        effect: Effect,
+        generation: Generation,
+        (window, idle): (FailureWindow, bool),
+        rate: Option<&RateWindow>,
+        site: &Site<'_>,
+    ) -> Option<Recorded> {
+        let rules = site.rules;
+        if window.is_full(generation, rules.failure_threshold) {
+            self.trip(generation, site);
+            return None;
+        }
+        let slice = site.now / rules.slice;
+        let next = match effect {
+            Effect::Failure => window.failed(generation, slice, idle),
+            _ if window.is_empty(generation) => window,
+            _ => FailureWindow::empty(generation),
+        };
+        // Release: pairs with the Acquire loads of the window; publishes the last-seen stamp. Acquire: the gate is changed
+        // after the window by whoever fills it.
+        if next != window && !self.window.swap_if(window, next, Ordering::AcqRel, Ordering::Relaxed) {
+            return None;
+        }
+        if effect == Effect::Failure && next.is_full(generation, rules.failure_threshold) {
+            self.trip(generation, site);
+            return Some(Recorded::Counted);
+        }
+        if let (Some(rate), Some(threshold)) = (rate, &rules.rate) {
+            match rate.call(generation, slice, idle, effect == Effect::Failure, threshold) {
+                Counted::Added => {}
+                Counted::Reached => self.trip(generation, site),
+                Counted::Full => {
+                    self.trip(generation, site);
+                    return Some(Recorded::Stale);
+                }
+            }
+        }
+        Some(Recorded::Counted)
+    }
+
+    /// Opens the gate of a closed period, unless that has been done.
+    #[cold]
+    fn trip(&self, generation: Generation, site: &Site<'_>) {
+        loop {
+            // Acquire: as in `move_breaker`.
+            let word = self.gate.load(Ordering::Acquire);
+            let gate = word.gate();
+            let closed = matches!(gate.phase, Phase::Closed { .. }) && gate.forced != Forced::Closed;
+            if gate.generation != generation || !closed {
+                return;
+            }
+            let next = transition::trip(gate, &self.moment(site), &site.rules.breaker);
+            // AcqRel: as in `move_breaker`.
+            if self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
+                return self.note_opened(site);
+            }
+        }
+    }
+
+    fn note_opened(&self, site: &Site<'_>) {
+        site.counters.add(site.slot, Total::Trips, 1);
+        site.events.push(site.now, self.id(), EventKind::Opened);
+    }
+
+    /// What the transitions need to know of this record now.
+    pub(super) fn moment(&self, site: &Site<'_>) -> Moment {
+        // Relaxed: a stamp that lags makes a lease that has wrapped look young, for one open time at most.
+        let seen = self.last_seen.load(Ordering::Relaxed);
+        let first = self.first_seen.load(Ordering::Relaxed);
+        let dice = site.rules.salt ^ (first >> TICK_SHIFT) ^ (site.slot as u64) << 32;
+        Moment { now: site.now, idle: site.now.saturating_sub(seen), dice }
+    }
+}

@@ -1,0 +1,48 @@
+//! A read-only view of everything, taken in one pass.
+//!
+//! The pass reads each slot once, without a lock and without holding up a writer. Each figure comes from one word or is
+//! derived in the pass, at one time; every peer appears once, so `closed + open + half_open = total`.
+
+mod latency;
+pub(crate) mod order;
+mod totals;
+
+use std::time::SystemTime;
+
+pub use latency::LatencyQuantiles;
+pub use totals::{Scopes, Totals};
+
+pub(crate) use totals::Tally;
+
+use crate::peer::view::PeerView;
+use order::SyncOrder;
+
+/// Everything that the guard knew at one time.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken_at: SystemTime,
+    /// Figures of the guard as a whole.
+    pub totals: Totals,
+    /// Quantiles over the peers' average latencies; `None` when no peer has one.
+    pub latency: Option<LatencyQuantiles>,
+    /// Every peer, in the order of their ids.
+    pub peers: Vec<PeerView>,
+    pub(crate) order: SyncOrder,
+}
+
+impl Snapshot {
+    /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out.
+    #[must_use]
+    pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
+        order::top_peers(&self.peers, n)
+    }
+
+    /// The `n` peers to sync with first: closed, unbanned and above half the initial score, by score and latency bonus;
+    /// then the half-open ones with a free probe.
+    #[must_use]
+    pub fn sync_candidates(&self, n: usize) -> Vec<PeerView> {
+        self.order.sync_candidates(&self.peers, n)
+    }
+}

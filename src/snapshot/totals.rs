@@ -1,0 +1,136 @@
+//! Figures of the guard as a whole.
+
+use crate::breaker::BreakerState;
+use crate::counters::{Counters, Total};
+use crate::decision::Reason;
+use crate::event::ring::Ring;
+use crate::peer::view::PeerView;
+
+/// A count for each scope of a byte limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes {
+    /// Refused by a peer's own bucket.
+    pub peer: u64,
+    /// Refused by the bucket of all peers.
+    pub global: u64,
+}
+
+/// Figures of the guard as a whole. The counters never fall, whoever is evicted; they saturate.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Peers that have a record.
+    pub total_peers: u64,
+    /// Peers whose breaker is closed.
+    pub closed: u64,
+    /// Peers whose breaker is open.
+    pub open: u64,
+    /// Peers whose breaker is half-open.
+    pub half_open: u64,
+    /// Peers with a ban in force.
+    pub banned: u64,
+    /// Mean score; 0 without peers.
+    pub avg_score: f64,
+    /// Mean reliability; 0 without peers.
+    pub avg_reliability: f64,
+    /// Counter: bytes sent.
+    pub uploaded: u64,
+    /// Counter: bytes received.
+    pub downloaded: u64,
+    /// Counter: uploads that a byte limit refused.
+    pub throttled_upload: Scopes,
+    /// Counter: downloads that a byte limit refused.
+    pub throttled_download: Scopes,
+    /// Upload limit of all peers together, bytes per second; 0 = unlimited.
+    pub upload_limit: u64,
+    /// Download limit of all peers together.
+    pub download_limit: u64,
+    /// Bytes that the upload bucket holds; `None` without a limit.
+    pub upload_available: Option<u64>,
+    /// Bytes that the download bucket holds.
+    pub download_available: Option<u64>,
+    /// Counter: breakers that opened.
+    pub trips: u64,
+    /// Counter: probes that did not report in time.
+    pub probes_lost: u64,
+    /// Counter: requests that an observed peer's gate would have refused.
+    pub would_deny: u64,
+    /// Counter: records that were given to newcomers.
+    pub evictions: u64,
+    /// Counter: of these, records with a ban in force.
+    pub evicted_bans: u64,
+    /// Counter: requests and reports of newcomers for which no record could be made.
+    pub untracked: u64,
+    /// Counter: records made.
+    pub records_made: u64,
+    /// Most peers that can have a record.
+    pub capacity: u64,
+    /// Counter: events that were overwritten before they were drained.
+    pub events_lost: u64,
+    denials: [u64; Reason::COUNT],
+}
+
+impl Totals {
+    /// Counter: requests refused for a reason.
+    #[must_use]
+    pub const fn denied(&self, reason: Reason) -> u64 {
+        self.denials[reason as usize]
+    }
+
+    /// Counter: requests refused for any reason.
+    #[must_use]
+    pub fn denied_total(&self) -> u64 {
+        self.denials.iter().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Takes over the counters.
+    pub(crate) fn count(&mut self, counters: &Counters, events: &Ring, cursor: u64, drained_lost: u64) {
+        self.uploaded = counters.sum(Total::UploadedBytes);
+        self.downloaded = counters.sum(Total::DownloadedBytes);
+        self.throttled_upload = Scopes {
+            peer: counters.sum(Total::ThrottledUploadPeer),
+            global: counters.sum(Total::ThrottledUploadGlobal),
+        };
+        self.throttled_download = Scopes {
+            peer: counters.sum(Total::ThrottledDownloadPeer),
+            global: counters.sum(Total::ThrottledDownloadGlobal),
+        };
+        self.trips = counters.sum(Total::Trips);
+        self.probes_lost = counters.sum(Total::ProbesLost);
+        self.would_deny = counters.sum(Total::WouldDeny);
+        self.evictions = counters.sum(Total::Evictions);
+        self.evicted_bans = counters.sum(Total::EvictedBans);
+        self.untracked = counters.sum(Total::Untracked);
+        self.records_made = counters.sum(Total::Records);
+        self.events_lost = drained_lost + events.overwritten(cursor);
+        self.denials = Reason::ALL.map(|reason| counters.denials(reason));
+    }
+}
+
+/// Adds up peers in one pass.
+#[derive(Default)]
+pub(crate) struct Tally {
+    totals: Totals,
+    scores: f64,
+    reliabilities: f64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, peer: &PeerView) {
+        let totals = &mut self.totals;
+        totals.total_peers += 1;
+        match peer.state {
+            BreakerState::Closed => totals.closed += 1,
+            BreakerState::Open => totals.open += 1,
+            BreakerState::HalfOpen => totals.half_open += 1,
+        }
+        totals.banned += u64::from(peer.ban.is_some());
+        self.scores += peer.score;
+        self.reliabilities += peer.reliability;
+    }
+
+    pub(crate) fn totals(self) -> Totals {
+        let mean = |sum: f64| if self.totals.total_peers == 0 { 0.0 } else { sum / self.totals.total_peers as f64 };
+        Totals { avg_score: mean(self.scores), avg_reliability: mean(self.reliabilities), ..self.totals }
+    }
+}

@@ -1,0 +1,64 @@
+//! The keyed hash of the table.
+//!
+//! Multilinear hashing over 128 bits (Lemire and Kaser, "Strongly universal string hashing is fast", 2014): the sum of the
+//! key's four words, each times a random 128-bit number, plus another, of which the upper 64 bits are kept. For any two
+//! keys all pairs of hashes are equally likely, so ids that somebody chose without knowing the guard's random numbers fall
+//! as ids drawn at random do. The table gives nothing away that would let them be learnt: no output is in its order.
+
+/// Where a key may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The two groups; they differ.
+    pub(super) groups: [usize; 2],
+    /// Never 0.
+    pub(super) tag: u16,
+}
+
+pub(super) struct Hasher {
+    factors: [u128; 4],
+    offset: u128,
+}
+
+impl Hasher {
+    /// `keys`: random numbers.
+    pub(super) fn new(keys: [u64; 9]) -> Self {
+        let wide = |i: usize| u128::from(keys[2 * i]) << 64 | u128::from(keys[2 * i + 1]);
+        Self { factors: [wide(0), wide(1), wide(2), wide(3)], offset: u128::from(keys[8]) << 64 }
+    }
+
+    #[inline]
+    fn hash(&self, words: &[u64; 4]) -> u64 {
+        let product = |sum: u128, (&word, &factor): (&u64, &u128)| sum.wrapping_add(factor.wrapping_mul(word.into()));
+        (words.iter().zip(&self.factors).fold(self.offset, product) >> 64) as u64
+    }
+
+    /// The key's groups out of `groups` (at least 2), and its tag: 24, 24 and 16 bits of the hash.
+    #[inline]
+    pub(super) fn place(&self, words: &[u64; 4], groups: usize) -> Place {
+        let hash = self.hash(words);
+        let first = ((hash >> 40) as usize * groups) >> 24;
+        // One of the others: never the first again.
+        let step = (((hash >> 16 & 0xff_ffff) as usize * (groups - 1)) >> 24) + 1;
+        let second = if first + step >= groups { first + step - groups } else { first + step };
+        Place { groups: [first, second], tag: (hash as u16).max(1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_differ_in_few_bits_spread_evenly() {
+        let hasher =
+            Hasher::new([11, 22, 33, 44, 55, 66, 77, 88, 99].map(|n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let mut loads = vec![0u32; 64];
+        for n in 0..64_000u64 {
+            let place = hasher.place(&[7, 7, 7, n], 64);
+            assert!(place.groups[0] != place.groups[1] && place.groups[1] < 64 && place.tag != 0);
+            loads[place.groups[0]] += 1;
+            loads[place.groups[1]] += 1;
+        }
+        assert!(loads.iter().all(|load| (1700..2300).contains(load)), "{loads:?}");
+    }
+}

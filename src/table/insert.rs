@@ -1,0 +1,169 @@
+//! First contact and eviction.
+
+use super::index::{Entry, WAYS};
+use super::{Full, Pin, Place, Table, Tenancy};
+use crate::counters::Total;
+use crate::event::EventKind;
+use crate::id::PeerId;
+use crate::peer::Site;
+use crate::peer::meta::Meta;
+use crate::peer::retention::Rank;
+use crate::sync::{Ordering, Word, fence};
+
+/// A record that may go, as it was judged.
+struct Candidate<'a> {
+    entry: &'a Word<Entry>,
+    tenancy: Tenancy,
+    /// The meta word before the judgement.
+    meta: Meta,
+    rank: Rank,
+}
+
+impl Table {
+    /// Finds and pins a peer's record, or makes one. `site`: of the new record, but for the slot.
+    pub(crate) fn pin_or_insert(&self, id: &PeerId, site: &Site<'_>) -> Result<Pin<'_>, Full> {
+        if let Some(pin) = self.pin_found(id) {
+            return Ok(pin);
+        }
+        let words = id.words();
+        let place = self.place(&words);
+        // In the order of their numbers, so that two first contacts never wait for each other in a circle.
+        let [low, high] = if place.groups[0] < place.groups[1] { [0, 1] } else { [1, 0] };
+        let _low = self.groups[place.groups[low]].lock();
+        let _high = self.groups[place.groups[high]].lock();
+        // Under the locks nobody else makes a record of this key.
+        if let Some((tenancy, _)) = self.find_at(&words, &place)
+            && let Some(pin) = self.pin(tenancy)
+        {
+            return Ok(pin);
+        }
+        let made = self.insert(id, &place, site);
+        if made.is_ok() {
+            site.counters.add(place.groups[0], Total::Records, 1);
+        }
+        made
+    }
+
+    /// Whether a record could be made for a newcomer now.
+    pub(crate) fn has_room(&self, id: &PeerId, site: &Site<'_>) -> bool {
+        let place = self.place(&id.words());
+        let empty = place.groups.iter().any(|&group| self.groups[group].used() < WAYS);
+        (empty && self.len() < self.capacity()) || self.candidate(&place, site).is_some()
+    }
+
+    /// Makes a record, under the locks of both groups.
+    fn insert(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Result<Pin<'_>, Full> {
+        if let Some(pin) = self.insert_fresh(id, place, site) {
+            return Ok(pin);
+        }
+        // Ends: a failed claim means that the record was pinned or changed by another thread's progress.
+        while let Some(candidate) = self.candidate(place, site) {
+            if let Some(pin) = self.evict(&candidate, id, place.tag, site) {
+                return Ok(pin);
+            }
+        }
+        Err(Full)
+    }
+
+    /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had.
+    fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
+        let [first, second] = place.groups.map(|group| &self.groups[group]);
+        let entry = if second.used() < first.used() { second.empty() } else { first.empty() }?;
+        let slot = self.fresh_slot()?;
+        let tenancy = self.furnish(slot, Meta::FREE, id, site);
+        // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
+        entry.store(Entry::new(place.tag, tenancy), Ordering::Release);
+        Some(self.open(slot))
+    }
+
+    fn fresh_slot(&self) -> Option<u32> {
+        // Relaxed, both: the number only has to be one's own. The load keeps the counter from running away.
+        if self.fresh.load(Ordering::Relaxed) >= self.records.len() as u64 {
+            return None;
+        }
+        let slot = self.fresh.fetch_add(1, Ordering::Relaxed);
+        (slot < self.records.len() as u64).then_some(slot as u32)
+    }
+
+    /// The record in the key's two groups that goes first.
+    fn candidate(&self, place: &Place, site: &Site<'_>) -> Option<Candidate<'_>> {
+        let entries = place.groups.into_iter().flat_map(|group| &self.groups[group].entries);
+        entries.filter_map(|entry| self.judge(entry, site)).min_by_key(|candidate| candidate.rank)
+    }
+
+    fn judge<'a>(&'a self, entry: &'a Word<Entry>, site: &Site<'_>) -> Option<Candidate<'a>> {
+        // Acquire: pairs with the Release store of the index word.
+        let found = entry.load(Ordering::Acquire);
+        if found == Entry::EMPTY {
+            return None;
+        }
+        let tenancy = found.tenancy();
+        let record = self.record(tenancy.slot);
+        // Acquire: pairs with the Release of unpins: the judgement sees what was written under them. What is written after
+        // it moves the change count, and the claim fails.
+        let meta = record.meta.load(Ordering::Acquire);
+        if !meta.is(tenancy.life) || meta.pins() != 0 {
+            return None;
+        }
+        let rank = record.rank(site.now, site.rules)?;
+        Some(Candidate { entry, tenancy, meta, rank })
+    }
+
+    /// Claims a judged record; `false` when it was pinned, changed or claimed since.
+    fn claim(&self, candidate: &Candidate<'_>) -> bool {
+        let meta = &self.record(candidate.tenancy.slot).meta;
+        // Acquire: pairs with the Release of the last unpin. Strong: a spurious failure would judge again for nothing.
+        meta.swap_if_strong(candidate.meta, candidate.meta.claimed(), Ordering::AcqRel, Ordering::Relaxed)
+    }
+
+    /// Gives a judged record's slot and place to `id`.
+    fn evict(&self, candidate: &Candidate<'_>, id: &PeerId, tag: u16, site: &Site<'_>) -> Option<Pin<'_>> {
+        if !self.claim(candidate) {
+            return None;
+        }
+        self.note_eviction(candidate, site);
+        let slot = candidate.tenancy.slot;
+        let tenancy = self.furnish(slot, candidate.meta, id, site);
+        // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
+        candidate.entry.store(Entry::new(tag, tenancy), Ordering::Release);
+        Some(self.open(slot))
+    }
+
+    /// Writes the new tenant into a slot that is free or claimed; `before` is its meta word until now.
+    fn furnish(&self, slot: u32, before: Meta, id: &PeerId, site: &Site<'_>) -> Tenancy {
+        let record = self.record(slot);
+        let claimed = before.claimed();
+        if before.is_free() {
+            // Relaxed: no index word leads here yet.
+            record.meta.store(claimed, Ordering::Relaxed);
+        }
+        // Release: pairs with the Acquire fence of `validate`: whoever reads a word stored below sees the claim.
+        fence(Ordering::Release);
+        record.furnish(id, site.now, &site.rules.reputation);
+        if let Some(rate) = self.rate(slot) {
+            rate.clear();
+        }
+        Tenancy { slot, life: claimed.life() }
+    }
+
+    /// Opens a furnished record, with a pin.
+    fn open(&self, slot: u32) -> Pin<'_> {
+        let meta = &self.record(slot).meta;
+        // Relaxed: only this thread writes a claimed meta word.
+        let claimed = meta.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire loads of meta; publishes the tenant.
+        meta.store(claimed.published(), Ordering::Release);
+        Pin { table: self, slot }
+    }
+
+    fn note_eviction(&self, candidate: &Candidate<'_>, site: &Site<'_>) {
+        let slot = candidate.tenancy.slot;
+        let record = self.record(slot);
+        let banned = record.is_banned(site.now);
+        site.counters.add(slot as usize, Total::Evictions, 1);
+        if banned {
+            site.counters.add(slot as usize, Total::EvictedBans, 1);
+        }
+        site.events.push(site.now, record.id(), EventKind::Evicted { banned });
+    }
+}

@@ -1,0 +1,247 @@
+//! From a peer's id to its record: bounded, sharded, nothing is ever rehashed.
+//!
+//! The index is an array of groups, one cache line each: a control word and seven words of tag, life and slot. A key hashes
+//! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is.
+//!
+//! **Check** ([`Table::find`]): scan the two groups for the tag; for each hit compare life, key, and life again. Only loads,
+//! no retry: when the life has changed, the key had no record at a moment of the call.
+//!
+//! **Pin** ([`Table::pin`]): a CAS on the meta word that fails on another life. A pinned record is not evicted, so what is
+//! written under a pin is written to the right peer.
+//!
+//! **First contact** ([`Table::pin_or_insert`]): under the control words of the key's two groups, so that two first contacts
+//! of one key come one after the other. A place is an empty word with a fresh slot or, when there is none, a record that may
+//! go ([`crate::peer::retention`]): the evictor judges it, then claims it by a CAS on meta that fails if it was pinned or
+//! has changed since; then it writes the new tenant, its index word, and opens it.
+//!
+//! # Memory ordering
+//! A claim is followed by a Release fence before the tenant's words are stored (Relaxed). A check reads the words
+//! (Relaxed), then an Acquire fence, then meta again: if it has read any word of the new tenant it sees the claim, and
+//! throws away what it read. Publication is a Release store of the index word and of meta, partners: the Acquire loads in
+//! `find`.
+
+mod hash;
+mod index;
+mod insert;
+
+use crossbeam_utils::CachePadded;
+
+use crate::breaker::gate::GateWord;
+use crate::breaker::rate::RateWindow;
+use crate::id::PeerId;
+use crate::peer::meta::Meta;
+use crate::peer::record::Record;
+use crate::peer::view::Image;
+use crate::sync::{AtomicU64, Ordering, fence};
+use hash::{Hasher, Place};
+use index::{Group, WAYS};
+
+/// Regions of groups that are counted apart.
+pub(crate) const SHARDS: usize = 16;
+/// Share of the index that is filled when all slots are taken, in percent.
+const LOAD: usize = 85;
+
+/// A record and the life in which it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tenancy {
+    pub(crate) slot: u32,
+    pub(crate) life: u32,
+}
+
+pub(crate) struct Table {
+    groups: Box<[Group]>,
+    records: Box<[Record]>,
+    /// Failure-rate counters of each slot, when they are on.
+    rates: Option<Box<[RateWindow]>>,
+    hasher: Hasher,
+    /// Slots given out so far.
+    fresh: CachePadded<AtomicU64>,
+}
+
+/// No place for a newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Table {
+    /// A table of `capacity` records.
+    pub(crate) fn new(capacity: usize, rates: bool, keys: [u64; 9]) -> Self {
+        let groups = (capacity * 100).div_ceil(WAYS * LOAD).max(2);
+        Self {
+            groups: (0..groups).map(|_| Group::new()).collect(),
+            records: (0..capacity).map(|_| Record::free()).collect(),
+            rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
+            hasher: Hasher::new(keys),
+            fresh: CachePadded::new(AtomicU64::new(0)),
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Slots that have had a tenant; none is ever given back without a new one.
+    pub(crate) fn len(&self) -> usize {
+        // Relaxed: a count for display.
+        (self.fresh.load(Ordering::Relaxed) as usize).min(self.records.len())
+    }
+
+    #[inline]
+    fn place(&self, words: &[u64; 4]) -> Place {
+        self.hasher.place(words, self.groups.len())
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, slot: u32) -> &Record {
+        &self.records[slot as usize]
+    }
+
+    #[inline]
+    pub(crate) fn rate(&self, slot: u32) -> Option<&RateWindow> {
+        self.rates.as_ref().map(|rates| &rates[slot as usize])
+    }
+
+    /// The record of a peer and its gate, if it has one. Loads only.
+    #[inline]
+    pub(crate) fn find(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
+        let words = id.words();
+        self.find_at(&words, &self.place(&words))
+    }
+
+    #[inline]
+    fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+        for group in place.groups {
+            for entry in self.groups[group].matching(place.tag) {
+                let tenancy = entry.tenancy();
+                let record = self.record(tenancy.slot);
+                // Acquire: pairs with the Release store that opened the record; its key and words are visible.
+                if !record.meta.load(Ordering::Acquire).is(tenancy.life) || !record.holds(words) {
+                    continue;
+                }
+                // Relaxed: validated below.
+                let gate = record.gate.load(Ordering::Relaxed);
+                if self.validate(tenancy) {
+                    return Some((tenancy, gate));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
+    #[inline]
+    fn validate(&self, tenancy: Tenancy) -> bool {
+        // Acquire: pairs with the Release fence of the claim; see the module's text.
+        fence(Ordering::Acquire);
+        self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life)
+    }
+
+    /// Holds a record against eviction; `None` when it has another life, or as many pins as fit.
+    #[inline]
+    pub(crate) fn pin(&self, tenancy: Tenancy) -> Option<Pin<'_>> {
+        let meta = &self.record(tenancy.slot).meta;
+        // Relaxed: the CAS decides.
+        let mut current = meta.load(Ordering::Relaxed);
+        while current.is(tenancy.life) {
+            // Acquire: pairs with the Release store that opened the record, and with earlier unpins.
+            if meta.swap_if(current, current.pinned()?, Ordering::Acquire, Ordering::Relaxed) {
+                return Some(Pin { table: self, slot: tenancy.slot });
+            }
+            current = meta.load(Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Finds and pins. A record that is evicted in between is looked up once more.
+    pub(crate) fn pin_found(&self, id: &PeerId) -> Option<Pin<'_>> {
+        let words = id.words();
+        let place = self.place(&words);
+        let mut found = self.find_at(&words, &place)?;
+        loop {
+            if let Some(pin) = self.pin(found.0) {
+                return Some(pin);
+            }
+            let again = self.find_at(&words, &place)?;
+            if again.0 == found.0 {
+                return None;
+            }
+            found = again;
+        }
+    }
+
+    /// Gives a pin back that was kept by [`Pin::keep`].
+    #[inline]
+    pub(crate) fn unpin(&self, slot: u32) {
+        // Release: pairs with the Acquire CAS of an evictor, which then sees what was written under the pin.
+        self.record(slot).meta.add_bits(Meta::UNPIN, Ordering::Release);
+    }
+
+    /// The words of a live record, in one pass; `None` for a free slot, or when its tenant left meanwhile.
+    pub(crate) fn image(&self, slot: u32) -> Option<Image> {
+        let record = self.record(slot);
+        // Acquire: as in `find_at`.
+        let meta = record.meta.load(Ordering::Acquire);
+        if !meta.is_live() {
+            return None;
+        }
+        let image = record.image();
+        self.validate(Tenancy { slot, life: meta.life() }).then_some(image)
+    }
+
+    /// The words of a peer's record.
+    pub(crate) fn image_of(&self, id: &PeerId) -> Option<(u32, Image)> {
+        let (tenancy, _) = self.find(id)?;
+        let image = self.record(tenancy.slot).image();
+        self.validate(tenancy).then_some((tenancy.slot, image))
+    }
+
+    /// The region of a key, for counts by shard.
+    pub(crate) fn shard(&self, id: &PeerId) -> usize {
+        self.place(&id.words()).groups[0] * SHARDS / self.groups.len()
+    }
+
+    /// Index words that a check of this key looks at before it is decided.
+    pub(crate) fn probe_length(&self, id: &PeerId) -> usize {
+        let words = id.words();
+        let place = self.place(&words);
+        match self.find_at(&words, &place) {
+            None => 2 * WAYS,
+            Some((found, _)) => {
+                let at = |group: usize| self.groups[group].position(found);
+                at(place.groups[0]).or_else(|| at(place.groups[1]).map(|n| n + WAYS)).unwrap_or(2 * WAYS - 1) + 1
+            }
+        }
+    }
+}
+
+/// A record held against eviction.
+pub(crate) struct Pin<'a> {
+    table: &'a Table,
+    slot: u32,
+}
+
+impl<'a> Pin<'a> {
+    #[inline]
+    pub(crate) fn record(&self) -> &'a Record {
+        self.table.record(self.slot)
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// The pin stays until [`Table::unpin`].
+    #[inline]
+    pub(crate) fn keep(self) -> u32 {
+        let slot = self.slot;
+        std::mem::forget(self);
+        slot
+    }
+}
+
+impl Drop for Pin<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.table.unpin(self.slot);
+    }
+}
