@@ -169,7 +169,7 @@ fn a_terminal_gets_a_page_that_it_gets_back() {
     assert!(page.contains("3 s of 3 s") && page.contains("[####"), "it has a progress bar");
     assert!(after.contains("\nSummary after "), "the summary stays");
     let pictures: Vec<_> = page.split("\x1b[H").skip(1).collect();
-    assert_eq!(pictures.len(), 3, "one picture each second");
+    assert!((1..=3).contains(&pictures.len()), "at most one picture each second");
     for picture in pictures {
         assert!(picture.lines().count() <= ROWS.into(), "it fits the terminal:\n{picture}");
     }

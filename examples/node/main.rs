@@ -188,7 +188,8 @@ fn heading(args: &Args) -> String {
     let [download, upload] = [args.download, args.upload].map(table::bytes);
     let [peer_download, peer_upload] = [args.download, args.upload].map(|rate| table::bytes(a_share(rate, args.peers)));
     format!(
-        "A node and {} peers on loopback, seed {}; limits {download}/s in, {upload}/s out; per peer {peer_download}/s, {peer_upload}/s",
+        "A node and {} peers on loopback, seed {}; limits {download}/s in, {upload}/s out; \
+         per peer {peer_download}/s, {peer_upload}/s",
         args.peers, args.seed,
     )
 }
