@@ -196,8 +196,7 @@ fn greedy(node: &Node, neighbours: &[Neighbour], snapshot: &Snapshot, elapsed: D
     Fact {
         name: "greedy peers",
         seen: format!(
-            "{} took {:.0} % of the upload and {:.0} % of the download; none above its own limit \
-             ({:.1} % of it at most)",
+            "{} took {:.0} % of the upload and {:.0} % of the download, each at most {:.1} % of what its own limit allows",
             greedy.len(),
             share(greedy.iter().map(|view| view.bytes_sent).sum(), Direction::Upload),
             share(greedy.iter().map(|view| view.bytes_received).sum(), Direction::Download),
