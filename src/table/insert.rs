@@ -35,10 +35,14 @@ impl Table {
         let _low = self.groups[place.groups[low]].lock();
         let _high = self.groups[place.groups[high]].lock();
         // Under the locks nobody else makes a record of this key.
-        if let Some((tenancy, _)) = self.find_at(&words, &place)
-            && let Some(pin) = self.pin(tenancy)
-        {
-            return Ok(pin);
+        while let Some((tenancy, _)) = self.find_at(&words, &place) {
+            match self.pin_at(tenancy, &words) {
+                Some(pin) => return Ok(pin),
+                // There is a record, with as many pins as fit: never a second one.
+                None if self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life) => return Err(Full),
+                // Evicted in between, for another key.
+                None => {}
+            }
         }
         let made = self.insert(id, &place, site);
         if made.is_ok() {
@@ -59,8 +63,10 @@ impl Table {
         if let Some(pin) = self.insert_fresh(id, place, site) {
             return Ok(pin);
         }
-        // Ends: a failed claim means that the record was pinned or changed by another thread's progress.
-        while let Some(candidate) = self.candidate(place, site) {
+        // A failed claim means that the record was pinned or changed by another thread. The locks are held, so there is an
+        // end to it: whom the others keep busy is not idle anyway.
+        for _ in 0..4 * WAYS {
+            let candidate = self.candidate(place, site).ok_or(Full)?;
             if let Some(pin) = self.evict(&candidate, id, place.tag, site) {
                 return Ok(pin);
             }
@@ -158,7 +164,7 @@ impl Table {
         let claimed = meta.load(Ordering::Relaxed);
         // Release: pairs with the Acquire loads of meta; publishes the tenant.
         meta.store(claimed.published(), Ordering::Release);
-        Pin { table: self, slot }
+        Pin { table: self, tenancy: Tenancy { slot, life: claimed.life() } }
     }
 
     fn note_eviction(&self, candidate: &Candidate<'_>, site: &Site<'_>) {
