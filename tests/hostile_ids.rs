@@ -76,7 +76,7 @@ fn chosen_ids_load_all_shards_alike() {
     for family in Family::ALL {
         let keys = family.ids(KEYS);
         for n in 0..10 * GUARDS {
-            let imbalance = imbalance(&guard(1000), &keys);
+            let imbalance = imbalance(&guard(20_000), &keys);
             assert!(imbalance <= 1.10, "{family:?}, guard {n}: max/mean {imbalance}");
         }
     }
