@@ -16,7 +16,7 @@ use peerguard::{BanOrigin, Clock, Config, Forced, Outcome, PeerGuard, PeerId, Pe
 const PEERS: usize = 64;
 /// Far fewer than places, so that something else can always go.
 const BATCH: u64 = 16;
-const ROUNDS: u64 = 20_000;
+const ROUNDS: u64 = 5_000;
 
 fn newcomer(n: u64) -> PeerId {
     ids::random(1, n)
