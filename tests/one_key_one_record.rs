@@ -1,0 +1,230 @@
+//! One record per key, ever: first contacts with the same keys at the same time, with and without eviction.
+
+mod ids;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, PoisonError, RwLock};
+use std::thread;
+
+use peerguard::{Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Recorded, Snapshot, Traffic};
+
+const THREADS: u64 = 2;
+
+fn guard(max_peers: usize) -> PeerGuard {
+    let (clock, _hand) = Clock::manual(1 << 44);
+    PeerGuard::with_clock(Config { max_peers, ..Config::default() }, clock).unwrap()
+}
+
+/// Runs `work` on as many threads as there are cores; each is told its number.
+fn on_threads(work: impl Fn(u64) + Sync) {
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let work = &work;
+            scope.spawn(move || work(number));
+        }
+    });
+}
+
+#[track_caller]
+fn assert_each_key_once(snapshot: &Snapshot) {
+    let ids: Vec<PeerId> = snapshot.peers.iter().map(|peer| peer.id).collect();
+    if let Some(pair) = ids.windows(2).find(|pair| pair[0] >= pair[1]) {
+        panic!("two records of {}", pair[0]);
+    }
+    let totals = snapshot.totals;
+    assert_eq!(totals.total_peers, ids.len() as u64);
+    assert_eq!(totals.closed + totals.open + totals.half_open, totals.total_peers);
+}
+
+/// A step that all threads take together: whoever is first waits, without sleeping, for the other.
+struct Step(AtomicU64);
+
+impl Step {
+    fn wait(&self, number: u64) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        let mut spins = 0u32;
+        while self.0.load(Ordering::Acquire) < THREADS * (number + 1) {
+            spins += 1;
+            if spins % 200 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+}
+
+/// Both threads meet each key at the same moment; nothing is evicted, so that every outcome must be found.
+#[test]
+fn first_contacts_at_the_same_moment_share_one_record() {
+    const KEYS: u64 = 100_000;
+    let guard = guard(2 * KEYS as usize);
+    let step = Step(AtomicU64::new(0));
+    on_threads(|thread| {
+        for n in 0..KEYS {
+            if n % 4 == 0 {
+                step.wait(n / 4);
+            }
+            let key = ids::random(1, n);
+            match (n + thread) % 4 {
+                0 => assert_eq!(guard.admit(&key).unwrap().success(None), Recorded::Counted),
+                1 => assert_eq!(guard.record_success(&key, Some(1.0)).unwrap(), Recorded::Counted),
+                2 => {
+                    let permit = guard.admit_bytes(&key, Direction::Upload, 5).unwrap();
+                    assert_eq!(permit.success(None), Recorded::Counted);
+                }
+                _ => {
+                    let handle = guard.peer(&key);
+                    assert_eq!(handle.admit().unwrap().success(None), Recorded::Counted);
+                }
+            }
+        }
+    });
+    let snapshot = guard.snapshot();
+    assert_each_key_once(&snapshot);
+    assert_eq!(snapshot.peers.len() as u64, KEYS);
+    assert_eq!((snapshot.totals.evictions, snapshot.totals.records_made), (0, KEYS));
+    assert!(snapshot.peers.iter().all(|peer| peer.successful_syncs == THREADS));
+}
+
+/// A key's class, which tells what is reported of it.
+fn class(id: &PeerId) -> u64 {
+    id.as_bytes().iter().map(|&byte| u64::from(byte)).sum::<u64>() % 3
+}
+
+/// What is reported of a key: nobody else's outcome may stand in its record.
+fn outcome(id: &PeerId) -> (Outcome, Traffic) {
+    let sent = 1 + u64::from(id.as_bytes()[0]);
+    let outcome = [Outcome::SyncSuccess, Outcome::MessageSuccess, Outcome::MessageFailure][class(id) as usize];
+    (outcome, Traffic { sent, received: 2 * sent })
+}
+
+fn assert_own_outcomes(peer: &PeerView) {
+    let (_, traffic) = outcome(&peer.id);
+    let counts = [peer.successful_syncs, peer.successful_messages, peer.failed_messages];
+    let own = counts[class(&peer.id) as usize];
+    let others = [peer.failed_syncs, peer.timeouts, peer.unreachable, peer.protocol_violations, peer.fatal];
+    assert_eq!(counts.iter().chain(&others).sum::<u64>(), own, "another peer's outcome: {peer:?}");
+    assert_eq!(peer.bytes_sent, own * traffic.sent, "another peer's bytes: {peer:?}");
+    assert_eq!(peer.bytes_received, own * traffic.received, "another peer's bytes: {peer:?}");
+}
+
+/// More keys than places: records come, go and come back while the same keys are reported on both threads.
+#[test]
+fn eviction_never_leaves_two_records_nor_mixes_peers() {
+    const PLACES: usize = 128;
+    const KEYS: u64 = 400;
+    const ROUNDS: u64 = 60;
+    const OPERATIONS: u64 = 5_000;
+    let guard = guard(PLACES);
+    let barrier = Barrier::new(THREADS as usize);
+    let looked = AtomicU64::new(0);
+    on_threads(|thread| {
+        for round in 0..ROUNDS {
+            for n in 0..OPERATIONS {
+                // The same keys in nearly the same order on both threads.
+                let key = ids::random(1, ids::mix(round * OPERATIONS + n) % KEYS);
+                let (outcome, traffic) = outcome(&key);
+                if (n + thread) % 2 == 0 {
+                    let _counted = guard.report(&key, outcome, None, traffic);
+                } else if let Ok(permit) = guard.admit(&key) {
+                    let _counted = permit.record(outcome, None, traffic);
+                }
+            }
+            barrier.wait();
+            if thread == 0 {
+                let snapshot = guard.snapshot();
+                assert_each_key_once(&snapshot);
+                snapshot.peers.iter().for_each(assert_own_outcomes);
+                assert!(snapshot.peers.len() <= PLACES);
+                looked.fetch_add(1, Ordering::Relaxed);
+            }
+            barrier.wait();
+        }
+    });
+    assert_eq!(looked.into_inner(), ROUNDS);
+    let totals = guard.get_summary();
+    assert!(totals.evictions > 10_000, "the table was under pressure: {totals:?}");
+    assert_eq!(totals.records_made, totals.evictions + guard.occupancy().0 as u64);
+}
+
+/// Peers that both threads hold from the first moment on, among newcomers that push each other out.
+#[test]
+fn held_peers_keep_every_outcome_under_eviction() {
+    const PLACES: usize = 256;
+    const HELD: u64 = 32;
+    const REPORTS: u64 = 5_000;
+    const ROUNDS: u64 = 20;
+    for round in 0..ROUNDS {
+        let guard = guard(PLACES);
+        let held = |n: u64| ids::random(2, round * HELD + n);
+        let handles: RwLock<Vec<Peer>> = RwLock::default();
+        let barrier = Barrier::new(THREADS as usize);
+        on_threads(|thread| {
+            // Fills the table, so that the first contacts below have to evict.
+            (0..1000).for_each(|n| newcomer(&guard, thread, n));
+            barrier.wait();
+            let own: Vec<Peer> = (0..HELD).map(|n| guard.peer(&held(n))).collect();
+            for n in 0..REPORTS {
+                let peer = &own[(n % HELD) as usize];
+                let (outcome, traffic) = outcome(peer.id());
+                match n % 3 {
+                    0 => guard.report(peer.id(), outcome, None, traffic),
+                    1 => peer.report(outcome, None, traffic),
+                    _ => match peer.admit() {
+                        Ok(permit) => permit.record(outcome, None, traffic),
+                        Err(_) => peer.report(outcome, None, traffic),
+                    },
+                };
+                newcomer(&guard, thread, 1000 + n);
+            }
+            handles.write().unwrap_or_else(PoisonError::into_inner).extend(own);
+        });
+        let snapshot = guard.snapshot();
+        assert_each_key_once(&snapshot);
+        assert!(snapshot.totals.evictions > REPORTS);
+        for n in 0..HELD {
+            let view = guard.view(&held(n)).expect("a held record stays");
+            assert_own_outcomes(&view);
+            let reports = THREADS * (REPORTS / HELD + u64::from(n < REPORTS % HELD));
+            assert_eq!(view.successful_syncs + view.successful_messages + view.failed_messages, reports);
+        }
+    }
+}
+
+fn newcomer(guard: &PeerGuard, thread: u64, n: u64) {
+    let _counted = guard.report(&ids::random(3, thread << 32 | n), Outcome::MessageFailure, None, Traffic::NONE);
+}
+
+/// A snapshot is one pass over a table that changes: it still shows nobody twice.
+#[test]
+fn a_snapshot_under_eviction_shows_each_key_once() {
+    const PLACES: usize = 512;
+    const SNAPSHOTS: u64 = 2_000;
+    let guard = guard(PLACES);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = 0;
+            while !over.load(Ordering::Relaxed) {
+                n += 1;
+                let key = ids::random(1, ids::mix(n) % (PLACES as u64 + 100));
+                let _counted = guard.report(&key, Outcome::SyncSuccess, None, Traffic::NONE);
+            }
+        });
+        let _end = End(&over);
+        for _ in 0..SNAPSHOTS {
+            assert_each_key_once(&guard.snapshot());
+            let mut top: Vec<PeerId> = guard.get_top_peers(usize::MAX).into_iter().map(|(id, _)| id).collect();
+            let all = top.len();
+            top.sort_unstable();
+            top.dedup();
+            assert_eq!(top.len(), all, "a peer is listed twice");
+        }
+    });
+    assert!(guard.get_summary().evictions > SNAPSHOTS);
+}
+
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
