@@ -2,17 +2,28 @@
 
 mod ids;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, PoisonError, RwLock};
 use std::thread;
 
-use peerguard::{Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Recorded, Snapshot, Traffic};
+use peerguard::{
+    Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Permit, Recorded, Snapshot, Traffic,
+};
 
 const THREADS: u64 = 2;
 
 fn guard(max_peers: usize) -> PeerGuard {
     let (clock, _hand) = Clock::manual(1 << 44);
     PeerGuard::with_clock(Config { max_peers, ..Config::default() }, clock).unwrap()
+}
+
+/// As above, where nobody gets a ban by many small failures, and with little to make.
+fn small_guard(max_peers: usize) -> PeerGuard {
+    let (clock, _hand) = Clock::manual(1 << 44);
+    let mut config = Config { max_peers, event_capacity: 1, ..Config::default() };
+    config.reputation.weights.message_failure = 0.0;
+    PeerGuard::with_clock(config, clock).unwrap()
 }
 
 /// Runs `work` on as many threads as there are cores; each is told its number.
@@ -83,6 +94,36 @@ fn first_contacts_at_the_same_moment_share_one_record() {
     assert!(snapshot.peers.iter().all(|peer| peer.successful_syncs == THREADS));
 }
 
+/// Different keys that share a few groups, met at the same moment: nobody's place in the index is overwritten.
+#[test]
+fn first_contacts_of_different_keys_lose_nobody() {
+    const ROUNDS: u64 = 2_000;
+    const KEYS: u64 = 12;
+    let guards: Vec<PeerGuard> = (0..ROUNDS).map(|_| small_guard(24)).collect();
+    let step = Step(AtomicU64::new(0));
+    let key = |round: u64, thread: u64, n: u64| ids::random(4 + thread as u16, round * KEYS + n);
+    on_threads(|thread| {
+        for (round, guard) in guards.iter().enumerate() {
+            step.wait(round as u64);
+            for n in 0..KEYS {
+                let _counted = guard.report(&key(round as u64, thread, n), Outcome::SyncSuccess, None, Traffic::NONE);
+            }
+        }
+    });
+    let mut crowded = 0;
+    for (round, guard) in guards.iter().enumerate() {
+        let snapshot = guard.snapshot();
+        assert_each_key_once(&snapshot);
+        let evictions = snapshot.totals.evictions;
+        let found = |&(thread, n): &(u64, u64)| guard.view(&key(round as u64, thread, n)).is_some();
+        let keys = (0..THREADS).flat_map(|thread| (0..KEYS).map(move |n| (thread, n)));
+        let found = keys.filter(found).count() as u64;
+        assert_eq!((found, snapshot.peers.len() as u64), (THREADS * KEYS - evictions, found));
+        crowded += u64::from(evictions != 0);
+    }
+    assert!(crowded < ROUNDS / 2, "{crowded} guards had full groups");
+}
+
 /// A key's class, which tells what is reported of it.
 fn class(id: &PeerId) -> u64 {
     id.as_bytes().iter().map(|&byte| u64::from(byte)).sum::<u64>() % 3
@@ -105,43 +146,59 @@ fn assert_own_outcomes(peer: &PeerView) {
     assert_eq!(peer.bytes_received, own * traffic.received, "another peer's bytes: {peer:?}");
 }
 
-/// More keys than places: records come, go and come back while the same keys are reported on both threads.
+/// More keys than places: records come, go and come back while the same keys are reported on both threads, at once or by
+/// permits that outlive the record they were given for.
 #[test]
 fn eviction_never_leaves_two_records_nor_mixes_peers() {
-    const PLACES: usize = 128;
-    const KEYS: u64 = 400;
-    const ROUNDS: u64 = 60;
-    const OPERATIONS: u64 = 5_000;
-    let guard = guard(PLACES);
-    let barrier = Barrier::new(THREADS as usize);
-    let looked = AtomicU64::new(0);
-    on_threads(|thread| {
-        for round in 0..ROUNDS {
-            for n in 0..OPERATIONS {
-                // The same keys in nearly the same order on both threads.
-                let key = ids::random(1, ids::mix(round * OPERATIONS + n) % KEYS);
-                let (outcome, traffic) = outcome(&key);
-                if (n + thread) % 2 == 0 {
-                    let _counted = guard.report(&key, outcome, None, traffic);
-                } else if let Ok(permit) = guard.admit(&key) {
-                    let _counted = permit.record(outcome, None, traffic);
+    for (places, keys, rounds) in [(2, 6, 60), (14, 28, 60), (128, 400, 60)] {
+        let guard = small_guard(places);
+        let barrier = Barrier::new(THREADS as usize);
+        on_threads(|thread| {
+            for round in 0..rounds {
+                churn(&guard, thread, round, keys);
+                barrier.wait();
+                if thread == 0 {
+                    let snapshot = guard.snapshot();
+                    assert_each_key_once(&snapshot);
+                    snapshot.peers.iter().for_each(assert_own_outcomes);
+                    let whole = |peer: &PeerView| guard.view(&peer.id).is_some();
+                    assert!(snapshot.peers.iter().all(whole), "a record that its key does not lead to");
+                    assert_eq!(snapshot.peers.len(), places);
                 }
+                barrier.wait();
             }
-            barrier.wait();
-            if thread == 0 {
-                let snapshot = guard.snapshot();
-                assert_each_key_once(&snapshot);
-                snapshot.peers.iter().for_each(assert_own_outcomes);
-                assert!(snapshot.peers.len() <= PLACES);
-                looked.fetch_add(1, Ordering::Relaxed);
+        });
+        let totals = guard.get_summary();
+        assert!(totals.evictions > 50_000, "the table was under pressure: {totals:?}");
+        assert_eq!(totals.records_made, totals.evictions + places as u64);
+    }
+}
+
+/// Reports of some keys, in nearly the same order on both threads.
+fn churn(guard: &PeerGuard, thread: u64, round: u64, keys: u64) {
+    const OPERATIONS: u64 = 5_000;
+    let mut permits = VecDeque::new();
+    for n in 0..OPERATIONS {
+        let key = ids::random(1, ids::mix(round * OPERATIONS + n) % keys);
+        let (outcome, traffic) = outcome(&key);
+        match guard.admit(&key) {
+            Ok(permit) if (n + thread) % 2 == 0 => permits.push_back(permit),
+            _ => {
+                let _counted = guard.report(&key, outcome, None, traffic);
             }
-            barrier.wait();
         }
-    });
-    assert_eq!(looked.into_inner(), ROUNDS);
-    let totals = guard.get_summary();
-    assert!(totals.evictions > 10_000, "the table was under pressure: {totals:?}");
-    assert_eq!(totals.records_made, totals.evictions + guard.occupancy().0 as u64);
+        if permits.len() > 8 {
+            end(permits.pop_front());
+        }
+    }
+    permits.into_iter().for_each(|permit| end(Some(permit)));
+}
+
+fn end(permit: Option<Permit<'_>>) {
+    if let Some(permit) = permit {
+        let (outcome, traffic) = outcome(permit.peer());
+        let _counted = permit.record(outcome, None, traffic);
+    }
 }
 
 /// Peers that both threads hold from the first moment on, among newcomers that push each other out.
