@@ -219,7 +219,7 @@ fn sums_are_exact_after_two_threads_of_mixed_operations() {
     config.reputation.ban_duration = None;
     config.circuit_breaker.recovery_timeout = Duration::from_millis(5);
     config.circuit_breaker.max_open_time = Duration::from_millis(40);
-    let limits = [400_000_000, 300_000_000, 20_000_000, 20_000_000];
+    let limits = [100_000_000, 80_000_000, 2_500_000, 2_500_000];
     config.bandwidth.upload_limit_bps = limits[0];
     config.bandwidth.download_limit_bps = limits[1];
     config.bandwidth.per_peer_upload_bps = limits[2];
@@ -336,7 +336,7 @@ fn within_limits(guard: &PeerGuard, clock: &ManualClock) {
         }
     });
     let granted = u128::from(granted.into_inner());
-    let most = 400_000_000u128 * (1_000_000_000 + u128::from(clock.now() - begin)) / 1_000_000_000;
+    let most = 100_000_000u128 * (1_000_000_000 + u128::from(clock.now() - begin)) / 1_000_000_000;
     assert!(granted <= most, "{granted} bytes, at most {most}");
     assert!(granted * 100 >= most * 99, "{granted} bytes of {most}");
 }

@@ -7,8 +7,6 @@ use crate::reference::window::{Calls, Failures};
 
 /// The period after which a closed breaker forgets one re-opening.
 const CALM_NS: i128 = 300_000_000_000;
-/// The end of an open time that has always passed.
-const PASSED: i128 = i128::MIN / 2;
 const MOST_DOUBLINGS: u32 = 31;
 const GENERATIONS: u16 = 1 << 14;
 
@@ -53,8 +51,9 @@ impl Rules {
         (base, (base as f64 * self.jitter).ceil() as i128)
     }
 
-    fn longest_open_ns(&self) -> i128 {
-        self.max_open_ns + (self.max_open_ns as f64 * self.jitter) as i128 + STEP_BACK_NS
+    /// In ticks: more can only be left after the clock has stepped back.
+    fn longest_open(&self) -> i128 {
+        (self.max_open_ns + (self.max_open_ns as f64 * self.jitter) as i128 + STEP_BACK_NS) >> TICK_BITS
     }
 }
 
@@ -175,8 +174,8 @@ impl Breaker {
         let Phase::Open { until: end } = self.phase else {
             return None;
         };
-        let rest = until(now, end);
-        (tick(now) < end && rest <= rules.longest_open_ns()).then_some(rest)
+        let rest = end - tick(now);
+        (rest > 0 && rest <= rules.longest_open()).then(|| until(now, end))
     }
 
     fn aged_level(&self, now: u64) -> u32 {
@@ -419,7 +418,7 @@ impl Breaker {
         self.forced = match forced {
             Forced::Open => {
                 self.end_period(now, rules, events);
-                self.phase = Phase::Open { until: PASSED };
+                self.phase = Phase::Open { until: tick(now) };
                 self.bump();
                 Forced::Open
             }
@@ -445,6 +444,45 @@ impl Breaker {
             self.bump();
         }
         self.take_back(now, rules, events);
+    }
+}
+
+/// Slice numbers and lease ticks are kept by their low bits.
+const SLICE_TURN: i128 = 1 << 14;
+const LEASE_TURN: i128 = 1 << 27;
+
+impl Breaker {
+    /// Whether the age of a stamp is in doubt, for one of two reasons that lie in how stamps are kept.
+    ///
+    /// The field of an old stamp has gone round, and other things that were recorded of the peer hide how long ago it was
+    /// written. Or the clock stepped back, something was recorded then, and the clock came forward again: for the guard
+    /// nothing has been recorded for long, so that what came before the step is forgotten.
+    pub fn is_doubtful(&self, now: u64, last_seen: u64, rules: &Rules) -> bool {
+        let idle = i128::from(now) - i128::from(last_seen);
+        let near = |age: i128, reach: i128, turn: i128| {
+            let low = age.rem_euclid(turn);
+            age.abs() > reach && (low <= reach || low >= turn - reach)
+        };
+        let slice = rules.slice(now);
+        let window_ns = rules.slice_ns * 8;
+        let mut slices = self.streak.newest().into_iter().chain(self.calls.slices());
+        if idle < window_ns && slices.any(|counted| near(slice - counted, 8, SLICE_TURN)) {
+            return true;
+        }
+        // A call of the failure-rate window stands in its own slice; those ahead of a clock that stepped back may be gone.
+        if self.calls.slices().any(|counted| counted > slice) {
+            return true;
+        }
+        if idle >= window_ns && (self.streak.count(slice) > 0 || self.calls.count(slice).0 > 0) {
+            return true;
+        }
+        let Phase::HalfOpen(trial) = &self.phase else {
+            return false;
+        };
+        let reach = rules.lease_ticks + (STEP_BACK_NS >> TICK_BITS) + 1;
+        let lease_ns = rules.lease_ticks << TICK_BITS;
+        let gone_round = idle <= lease_ns && near(tick(now) - trial.last_admitted, reach, LEASE_TURN);
+        trial.out() > 0 && (gone_round || (idle >= lease_ns && !trial.lost(now, rules)))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use peerguard::{Direction, Forced, Limits, Outcome, PeerLimits, Traffic};
+use peerguard::{Config, Direction, Forced, Limits, Outcome, PeerLimits, Traffic};
 
 /// Peers of a sequence.
 pub const PEERS: usize = 3;
@@ -63,7 +63,10 @@ pub enum Call {
 pub struct Mood {
     rng: Rng,
     first_peer: u32,
-    failing: f64,
+    /// Share of failing outcomes, by turns.
+    failing: [f64; 2],
+    turn: u32,
+    drawn: u32,
     sane_clock: bool,
     bytes: bool,
     operator: bool,
@@ -77,20 +80,22 @@ pub struct Mood {
 const NS_PER_DAY: u64 = 86_400_000_000_000;
 
 impl Mood {
-    pub fn new(seed: u64, slice_ns: u64, burst_ns: u64) -> Self {
+    pub fn new(seed: u64, config: &Config) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x6361_6c6c_7321);
         let steps = [1, 1_000, 1_000_000, 100_000_000, 1_000_000_000, 10_000_000_000, 3_600_000_000_000, NS_PER_DAY];
         Self {
             first_peer: rng.u32(50..100),
-            failing: [0.1, 0.5, 0.7, 0.9][rng.usize(..4)],
+            failing: [[0.1; 2], [0.5; 2], [0.7; 2], [0.9; 2], [1.0, 0.0], [0.95, 0.02]][rng.usize(..6)],
+            turn: rng.u32(4..20),
+            drawn: 0,
             sane_clock: rng.u8(..3) > 0,
             bytes: rng.bool(),
             operator: rng.u8(..3) == 0,
             observe: rng.u8(..4) == 0,
             step: steps[rng.usize(..steps.len())],
-            slice_ns,
-            burst_ns,
-            rates: [rate(&mut rng), rate(&mut rng), rate(&mut rng)],
+            slice_ns: slice_ns(config),
+            burst_ns: config.bandwidth.refill_interval.as_nanos() as u64 * 10,
+            rates: rates(&mut rng, config),
             rng,
         }
     }
@@ -100,7 +105,12 @@ impl Mood {
         (0..length).map(|_| self.call()).collect()
     }
 
+    fn failing(&self) -> f64 {
+        self.failing[(self.drawn / self.turn % 2) as usize]
+    }
+
     fn call(&mut self) -> Call {
+        self.drawn += 1;
         match self.rng.u32(..100) {
             0..=17 => self.time(),
             18..=36 => Call::Admit { peer: self.peer(), face: self.face(), ask: self.ask() },
@@ -177,14 +187,14 @@ impl Mood {
     fn amount(&mut self) -> u64 {
         let rate = u128::from(self.rates[self.rng.usize(..3)]);
         let burst = u64::try_from(rate * u128::from(self.burst_ns) / 1_000_000_000).unwrap_or(u64::MAX).max(1);
-        match self.rng.u32(..20) {
+        match self.rng.u32(..40) {
             0 => 0,
             1 => 1,
-            2 => u64::MAX >> self.rng.u32(..64),
+            2 => u64::MAX >> self.rng.u32(8..64),
             3 => burst,
             4 => burst.saturating_add(1),
-            5..=12 => self.rng.u64(..=burst),
-            _ => self.rng.u64(..=burst / 8 + 1),
+            5..=18 => self.rng.u64(..=burst),
+            _ => self.rng.u64(..=burst / 4 + 1),
         }
     }
 
@@ -214,7 +224,7 @@ impl Mood {
         if self.rng.u32(..12) == 0 {
             return [Cancelled, LocalError][self.rng.usize(..2)];
         }
-        if self.rng.f64() >= self.failing {
+        if self.rng.f64() >= self.failing() {
             return [SyncSuccess, MessageSuccess][self.rng.usize(..2)];
         }
         match self.rng.u32(..30) {
@@ -230,7 +240,7 @@ impl Mood {
     fn finish(&mut self) -> Finish {
         match self.rng.u32(..10) {
             0 => Finish::Drop,
-            1..=3 if self.rng.f64() < self.failing => Finish::Failure,
+            1..=3 if self.rng.f64() < self.failing() => Finish::Failure,
             1..=3 => Finish::Success(self.latency()),
             _ => Finish::Record(self.outcome(), self.latency(), self.traffic()),
         }
@@ -239,7 +249,7 @@ impl Mood {
     fn report(&mut self) -> Call {
         let peer = self.peer();
         match self.rng.u32(..6) {
-            0 if self.rng.f64() >= self.failing => {
+            0 if self.rng.f64() >= self.failing() => {
                 let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -0.0, 0.0, 1e-300, 1e300, f64::MAX];
                 let latency_ms = match self.rng.u32(..4) {
                     0 => Some(odd[self.rng.usize(..odd.len())]),
@@ -304,6 +314,28 @@ impl Mood {
             _ => Call::Force { peer, forced: Forced::Observe },
         }
     }
+}
+
+/// Nanoseconds of a slice of the failure window.
+pub fn slice_ns(config: &Config) -> u64 {
+    (config.circuit_breaker.failure_window.as_nanos() as u64 / 8).max(1)
+}
+
+/// Rates to draw amounts and limits from: mostly those of the configuration.
+fn rates(rng: &mut Rng, config: &Config) -> [u64; 3] {
+    let bandwidth = &config.bandwidth;
+    let mut own = vec![
+        bandwidth.upload_limit_bps,
+        bandwidth.download_limit_bps,
+        bandwidth.per_peer_upload_bps,
+        bandwidth.per_peer_download_bps,
+    ];
+    own.retain(|&rate| rate > 0);
+    rng.shuffle(&mut own);
+    std::array::from_fn(|n| match own.get(n) {
+        Some(&rate) if n < 2 || rng.bool() => rate,
+        _ => rate(rng),
+    })
 }
 
 /// A rate from 1 B/s to 100 GB/s, each size as likely.

@@ -10,7 +10,7 @@ use peerguard::{
 };
 
 use crate::reference::breaker::{Slot, Source};
-use crate::reference::calls::{Ask, Call, Face, Finish, Mood, PEERS};
+use crate::reference::calls::{Ask, Call, Face, Finish, Mood, PEERS, slice_ns};
 use crate::reference::compare::{self, same};
 use crate::reference::config;
 use crate::reference::coverage::Coverage;
@@ -55,10 +55,8 @@ pub struct Sequence {
 impl Sequence {
     pub fn new(seed: u64) -> Self {
         let config = config::config(seed);
-        let slice_ns = (config.circuit_breaker.failure_window.as_nanos() as u64 / 8).max(1);
-        let burst_ns = config.bandwidth.refill_interval.as_nanos() as u64 * 10;
-        let start = config::start(seed, slice_ns);
-        let calls = Mood::new(seed, slice_ns, burst_ns).calls();
+        let start = config::start(seed, slice_ns(&config));
+        let calls = Mood::new(seed, &config).calls();
         Self { config, start, calls }
     }
 
@@ -70,6 +68,10 @@ impl Sequence {
             let handles = Default::default();
             let mut run = Run::new(&guard, hand, &handles, &self.config);
             for (number, call) in calls.iter().enumerate() {
+                if run.is_doubtful() {
+                    coverage.count("cut short".to_owned(), 1);
+                    break;
+                }
                 run.step(call).map_err(|what| format!("after call {number}: {what}"))?;
             }
             run.cover(coverage);
@@ -111,6 +113,9 @@ impl<'g> Run<'g> {
 
     fn step(&mut self, call: &Call) -> Result<(), String> {
         self.call(call)?;
+        if self.is_doubtful() {
+            return Ok(());
+        }
         let now = self.clock.now();
         self.adopt_jitter(now)?;
         compare::peers(self.guard, &self.model, &self.ids, now)?;
@@ -123,6 +128,12 @@ impl<'g> Run<'g> {
         same!("events", events, std::mem::take(&mut self.model.events));
         self.events.extend(events.iter().map(|(_, kind)| *kind));
         Ok(())
+    }
+
+    fn is_doubtful(&self) -> bool {
+        let now = self.clock.now();
+        let mut peers = self.model.peers.values();
+        peers.any(|peer| peer.breaker.is_doubtful(now, peer.last_seen, &self.model.breaker))
     }
 
     /// The record's handle; it makes the record.

@@ -36,6 +36,10 @@ impl Failures {
         self.slices.clear();
     }
 
+    pub fn newest(&self) -> Option<i128> {
+        self.slices.back().copied()
+    }
+
     pub fn count(&self, now: i128) -> u32 {
         let Some(at) = self.place(now) else {
             return 0;
@@ -71,6 +75,10 @@ impl Calls {
 
     pub fn clear(&mut self) {
         self.ring.clear();
+    }
+
+    pub fn slices(&self) -> impl Iterator<Item = i128> + '_ {
+        self.ring.values().map(|slice| slice.number)
     }
 
     /// Calls, and how many of them failed.
