@@ -79,9 +79,8 @@ fn each_breaker_field_out_of_range_is_named() {
 
 #[test]
 fn each_part_of_the_failure_rate_is_named() {
-    let rate = |rate, min_calls| {
-        refused(|config| config.circuit_breaker.failure_rate = Some(FailureRate { rate, min_calls }))
-    };
+    let rate =
+        |rate, min_calls| refused(|config| config.circuit_breaker.failure_rate = Some(FailureRate { rate, min_calls }));
     assert_eq!(rate(1.0, 1), None);
     assert_eq!(rate(1e-9, 65_535), None);
     for bad in [f64::NAN, f64::INFINITY, 0.0, -0.5, 1.000_001] {
@@ -131,15 +130,7 @@ fn each_weight_out_of_range_is_named() {
             );
         )+};
     }
-    weight!(
-        sync_success,
-        sync_failure,
-        message_success,
-        message_failure,
-        timeout,
-        unreachable,
-        protocol_violation
-    );
+    weight!(sync_success, sync_failure, message_success, message_failure, timeout, unreachable, protocol_violation);
 }
 
 #[test]

@@ -222,7 +222,10 @@ fn the_wait_is_the_shortest_after_which_the_request_fits() {
         assert_eq!(no.reason, if round % 2 == 0 { Reason::GlobalBytes } else { Reason::PeerBytes });
         let wait = no.retry_after.unwrap();
         hand.advance(wait - Duration::from_nanos(1));
-        assert!(guard.admit_bytes(&PEER, Direction::Upload, bytes).is_err(), "fits 1 ns earlier: {rate} {taken} {bytes}");
+        assert!(
+            guard.admit_bytes(&PEER, Direction::Upload, bytes).is_err(),
+            "fits 1 ns earlier: {rate} {taken} {bytes}"
+        );
         hand.advance(Duration::from_nanos(1));
         assert!(guard.admit_bytes(&PEER, Direction::Upload, bytes).is_ok(), "{rate} {taken} {bytes}");
     }

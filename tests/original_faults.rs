@@ -6,8 +6,8 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use peerguard::{
-    BreakerState, Clock, Config, Direction, Limits, ManualClock, Outcome, PeerGuard, PeerId, PeerView, Reason, Recorded,
-    Totals, Traffic,
+    BreakerState, Clock, Config, Direction, Limits, ManualClock, Outcome, PeerGuard, PeerId, PeerView, Reason,
+    Recorded, Totals, Traffic,
 };
 
 /// The system's allocator, with the bytes that each thread took.

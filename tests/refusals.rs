@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use peerguard::{
-    Clock, Config, Direction, Error, Limits, ManualClock, Newcomers, Outcome, Peer, PeerGuard, PeerId, PeerLimits, Permit,
-    Reason, Rejection, Totals, Traffic,
+    Clock, Config, Direction, Error, Limits, ManualClock, Newcomers, Outcome, Peer, PeerGuard, PeerId, PeerLimits,
+    Permit, Reason, Rejection, Totals, Traffic,
 };
 
 const PEERS: usize = 8;
@@ -86,7 +86,7 @@ impl Scene {
         config.bandwidth.upload_limit_bps = rng.u64(1_000..1 << 20);
         config.bandwidth.download_limit_bps = rng.u64(0..1 << 20);
         let top = 1 << rng.u32(12..28);
-        config.bandwidth.per_peer_upload_bps = rng.u64(1_000..top);
+        config.bandwidth.per_peer_upload_bps = if rng.bool() { 0 } else { rng.u64(1_000..top) };
         config.bandwidth.per_peer_download_bps = rng.u64(1_000..top);
         let (clock, hand) = Clock::manual(rng.u64(1 << 40..1 << 62));
         let guard = PeerGuard::with_clock(config, clock).unwrap();
@@ -141,7 +141,7 @@ impl Scene {
             }
             9 => {
                 let upload = rng.u64(1_000..10_000_000);
-                guard.update_limits(Limits { upload, per_peer_upload: upload / 2, ..guard.limits() }).unwrap();
+                guard.update_limits(Limits { upload, ..guard.limits() }).unwrap();
             }
             10 => self.clock.advance(Duration::from_nanos(1 << rng.u32(..38))),
             _ => self.clock.step_back(Duration::from_nanos(1 << rng.u32(..30))),
@@ -156,7 +156,7 @@ impl Scene {
         let n = rng.usize(..=PEERS);
         let peer = id(n);
         let direction = if rng.bool() { Direction::Upload } else { Direction::Download };
-        let bytes = 1 << rng.u32(..40);
+        let bytes = 1 << rng.u32(6..28);
         let told = |result: Result<Permit<'_>, Rejection>| result.err().map(|no| Some(no.reason));
         match (rng.u32(..10), self.handles.get(n)) {
             (0, Some(handle)) => told(handle.admit()),

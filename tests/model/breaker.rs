@@ -80,11 +80,7 @@ impl Trial {
 
     fn age(&self, now: u64) -> Option<i128> {
         let age = tick(now) - self.last_admitted;
-        if age >= 0 {
-            Some(age)
-        } else {
-            ((-age) << TICK_BITS <= STEP_BACK_NS).then_some(0)
-        }
+        if age >= 0 { Some(age) } else { ((-age) << TICK_BITS <= STEP_BACK_NS).then_some(0) }
     }
 
     /// When the probes that are out will be taken back; `None` once they may be.

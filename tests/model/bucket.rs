@@ -24,10 +24,7 @@ pub struct Terms {
 impl Terms {
     pub fn new(rate: u64, refill_interval_ns: i128) -> Option<Self> {
         let rate = i128::from(rate);
-        (rate > 0).then(|| Self {
-            rate,
-            burst: (refill_interval_ns * 10 * UNITS).max(cost(1, rate)),
-        })
+        (rate > 0).then(|| Self { rate, burst: (refill_interval_ns * 10 * UNITS).max(cost(1, rate)) })
     }
 
     pub fn bytes_per_second(&self) -> u64 {
@@ -67,11 +64,7 @@ impl Bucket {
 
     pub fn debt(&self, now: u64, terms: &Terms) -> i128 {
         let debt = self.full_at - i128::from(now) * UNITS;
-        if debt <= 0 || debt > terms.burst + STEP_BACK {
-            0
-        } else {
-            debt.min(terms.burst)
-        }
+        if debt <= 0 || debt > terms.burst + STEP_BACK { 0 } else { debt.min(terms.burst) }
     }
 
     pub fn used(&self, now: u64, terms: &Terms) -> f64 {
@@ -84,11 +77,7 @@ impl Bucket {
             return Fit::Never;
         }
         let over = self.debt(now, terms) + cost - terms.burst;
-        if over <= 0 {
-            Fit::Fits
-        } else {
-            Fit::Later(over)
-        }
+        if over <= 0 { Fit::Fits } else { Fit::Later(over) }
     }
 
     /// The most bytes that would fit now.

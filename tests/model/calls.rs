@@ -38,22 +38,67 @@ pub enum Call {
     StepBack(u64),
     /// On by the last refusal's wait and so many nanoseconds more or less.
     Wait(i64),
-    Admit { peer: usize, face: Face, ask: Ask },
+    Admit {
+        peer: usize,
+        face: Face,
+        ask: Ask,
+    },
     /// Permits are picked by number modulo those that are out.
-    Finish { permit: usize, how: Finish },
-    Refund { permit: usize, bytes: u64 },
-    Report { peer: usize, handle: bool, outcome: Outcome, latency: Option<Duration>, traffic: Traffic },
-    RecordSuccess { peer: usize, latency_ms: Option<f64> },
-    RecordFailure { peer: usize },
-    ShouldCommunicate { peer: usize },
-    Try { peer: usize, direction: Direction, bytes: u64 },
-    Pin { peer: usize },
-    Check { peer: usize },
-    Ban { peer: usize, length: Option<Duration>, code: u8 },
-    Unban { peer: usize },
-    Reset { peer: usize },
-    Force { peer: usize, forced: Forced },
-    SetPeerLimits { peer: usize, limits: PeerLimits },
+    Finish {
+        permit: usize,
+        how: Finish,
+    },
+    Refund {
+        permit: usize,
+        bytes: u64,
+    },
+    Report {
+        peer: usize,
+        handle: bool,
+        outcome: Outcome,
+        latency: Option<Duration>,
+        traffic: Traffic,
+    },
+    RecordSuccess {
+        peer: usize,
+        latency_ms: Option<f64>,
+    },
+    RecordFailure {
+        peer: usize,
+    },
+    ShouldCommunicate {
+        peer: usize,
+    },
+    Try {
+        peer: usize,
+        direction: Direction,
+        bytes: u64,
+    },
+    Pin {
+        peer: usize,
+    },
+    Check {
+        peer: usize,
+    },
+    Ban {
+        peer: usize,
+        length: Option<Duration>,
+        code: u8,
+    },
+    Unban {
+        peer: usize,
+    },
+    Reset {
+        peer: usize,
+    },
+    Force {
+        peer: usize,
+        forced: Forced,
+    },
+    SetPeerLimits {
+        peer: usize,
+        limits: PeerLimits,
+    },
     UpdateLimits(Limits),
     TopPeers(usize),
     SyncCandidates(usize),
@@ -81,7 +126,7 @@ const NS_PER_DAY: u64 = 86_400_000_000_000;
 
 impl Mood {
     pub fn new(seed: u64, config: &Config) -> Self {
-        let mut rng = Rng::with_seed(seed ^ 0x6361_6c6c_7321);
+        let mut rng = Rng::with_seed(seed ^ 0x6361_6c6c);
         let steps = [1, 1_000, 1_000_000, 100_000_000, 1_000_000_000, 10_000_000_000, 3_600_000_000_000, NS_PER_DAY];
         Self {
             first_peer: rng.u32(50..100),
@@ -190,7 +235,7 @@ impl Mood {
         match self.rng.u32(..40) {
             0 => 0,
             1 => 1,
-            2 => u64::MAX >> self.rng.u32(8..64),
+            2 => u64::MAX >> self.rng.u32(..64),
             3 => burst,
             4 => burst.saturating_add(1),
             5..=18 => self.rng.u64(..=burst),

@@ -56,12 +56,15 @@ fn peer_view(view: &PeerView, peer: &ModelPeer, model: &Model, id: &PeerId, now:
     counts(view, peer)?;
     same!("limits", view.limits, peer.own_limits);
     for (direction, used) in [(Direction::Upload, view.upload_used), (Direction::Download, view.download_used)] {
-        let expected = model
-            .peer_terms(id, direction)
-            .map_or(0.0, |terms| peer.buckets[direction as usize].used(now, &terms));
+        let expected =
+            model.peer_terms(id, direction).map_or(0.0, |terms| peer.buckets[direction as usize].used(now, &terms));
         near("used", used, expected, 1e-12)?;
     }
-    same!("last seen after first seen", lapse(view.first_seen, view.last_seen), i128::from(peer.last_seen) - i128::from(peer.first_seen));
+    same!(
+        "last seen after first seen",
+        lapse(view.first_seen, view.last_seen),
+        i128::from(peer.last_seen) - i128::from(peer.first_seen)
+    );
     Ok(())
 }
 
@@ -154,7 +157,9 @@ pub fn totals(totals: &Totals, model: &Model, now: u64) -> Result<(), String> {
     same!("banned", totals.banned, banned);
     near("mean score", totals.avg_score, scores / peers, SCORE_SLACK)?;
     near("mean reliability", totals.avg_reliability, reliabilities / peers, 1e-12)?;
-    same!("bytes", [totals.uploaded, totals.downloaded], model.totals.bytes);
+    let bytes =
+        [0, 1].map(|direction| model.peers.values().fold(0u64, |sum, peer| sum.saturating_add(peer.bytes[direction])));
+    same!("bytes", [totals.uploaded, totals.downloaded], bytes);
     let scopes = |scopes: Scopes| [scopes.peer, scopes.global];
     let throttled = [scopes(totals.throttled_upload), scopes(totals.throttled_download)];
     same!("throttled", throttled, model.totals.throttled);
@@ -203,9 +208,7 @@ fn bucket_view(what: &str, guard: Option<BucketView>, model: Option<(Terms, u64)
     let equal = match (guard, model) {
         (None, None) => true,
         (Some(view), Some((terms, available))) => {
-            view.rate == terms.bytes_per_second()
-                && view.burst == terms.burst_bytes()
-                && view.available == available
+            view.rate == terms.bytes_per_second() && view.burst == terms.burst_bytes() && view.available == available
         }
         _ => false,
     };

@@ -8,7 +8,7 @@ use peerguard::{Config, FailureRate};
 use crate::reference::calls::rate;
 
 pub fn config(seed: u64) -> Config {
-    let mut rng = Rng::with_seed(seed ^ 0x636f_6e66_6967);
+    let mut rng = Rng::with_seed(seed ^ 0x636f_6e66);
     let mut config = if rng.u8(..8) == 0 { Config::classic() } else { Config::default() };
     config.max_peers = 64;
     config.event_capacity = 256;
@@ -78,7 +78,7 @@ fn time(rng: &mut Rng) -> Duration {
 
 /// Where the clock starts: often just before a field of a word wraps.
 pub fn start(seed: u64, slice_ns: u64) -> u64 {
-    let mut rng = Rng::with_seed(seed ^ 0x7374_6172_74);
+    let mut rng = Rng::with_seed(seed ^ 0x7374_6172);
     let bits = rng.u32(1..45);
     let before = rng.u64(..1 << bits);
     let wrap = match rng.u32(..6) {

@@ -45,8 +45,6 @@ struct Take {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
-    /// By `Direction as usize`.
-    pub bytes: [u64; 2],
     /// By `Reason as usize`.
     pub denials: [u64; 9],
     /// By direction, then peer, global.
@@ -179,8 +177,7 @@ impl Model {
 
     /// Everything that an admission asks.
     pub fn refusal(&self, now: u64, id: &PeerId, request: Option<Request>) -> Option<Refusal> {
-        self.standing_refusal(now, id)
-            .or_else(|| request.and_then(|request| self.byte_refusal(now, id, request)))
+        self.standing_refusal(now, id).or_else(|| request.and_then(|request| self.byte_refusal(now, id, request)))
     }
 
     pub fn admit(
@@ -236,12 +233,7 @@ impl Model {
         take
     }
 
-    pub fn grant_up_to(
-        &mut self,
-        now: u64,
-        id: PeerId,
-        request: Request,
-    ) -> Result<ModelPermit, Refusal> {
+    pub fn grant_up_to(&mut self, now: u64, id: PeerId, request: Request) -> Result<ModelPermit, Refusal> {
         if request.bytes == 0 {
             return self.admit(now, id, Slot::Permit, None);
         }
@@ -271,7 +263,6 @@ impl Model {
     }
 
     fn moved(&mut self, id: PeerId, direction: Direction, bytes: u64) {
-        add(&mut self.totals.bytes[direction as usize], bytes);
         if let Some(peer) = self.peers.get_mut(&id) {
             add(&mut peer.bytes[direction as usize], bytes);
         }
@@ -467,5 +458,5 @@ fn effect(outcome: Outcome) -> Option<Effect> {
 
 /// Sums saturate.
 fn add(sum: &mut u64, n: u64) {
-    *sum = sum.saturating_add(n);
+    *sum = sum.saturating_add(n).min(i64::MAX as u64);
 }

@@ -32,7 +32,8 @@ impl Key {
 }
 
 fn list(guard: &[PeerId], keys: &[Key], edges: &[Key], n: usize) -> Result<(), String> {
-    let fail = |what: &str| Err(format!("{what}: the guard lists {guard:?}, the model has {keys:?} and perhaps {edges:?}"));
+    let fail =
+        |what: &str| Err(format!("{what}: the guard lists {guard:?}, the model has {keys:?} and perhaps {edges:?}"));
     let place = |id: &PeerId| keys.iter().chain(edges).find(|key| key.id == *id);
     let mut listed = Vec::new();
     for id in guard {
