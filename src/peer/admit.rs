@@ -82,17 +82,19 @@ impl<'a> Demand<'a> {
     /// can tell.
     #[inline]
     pub(crate) fn charge_at_about(&'a self, now: u64, grain: u64) -> Option<Charge> {
+        let read = |(bucket, limit): &(&Bucket, Limit)| (bucket.paid_at(), limit.rate.cost(self.bytes));
+        let (peer, global) = (self.peer.as_ref().map(read), self.global.as_ref().map(read));
         let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
-        if let Some((bucket, limit)) = &self.peer {
-            held.charge.peer = limit.rate.cost(self.bytes);
-            held.peer = Some(bucket.take_at_about(held.charge.peer, now, grain, limit)?);
+        if let (Some((bucket, limit)), Some((before, cost))) = (&self.peer, peer) {
+            held.peer = Some(bucket.take_at_about(before, cost, (now, grain), limit)?);
+            held.charge.peer = cost;
         }
-        if let Some((bucket, limit)) = &self.global {
-            held.charge.global = limit.rate.cost(self.bytes);
-            if bucket.take_at_about(held.charge.global, now, grain, limit).is_none() {
+        if let (Some((bucket, limit)), Some((before, cost))) = (&self.global, global) {
+            if bucket.take_at_about(before, cost, (now, grain), limit).is_none() {
                 held.undo();
                 return None;
             }
+            held.charge.global = cost;
         }
         Some(held.charge)
     }

@@ -11,16 +11,14 @@ use crate::reputation::{Ban, BanOrigin};
 use crate::sync::Ordering;
 
 impl Record {
-    /// Applies an outcome to the score; `false`, and nothing done, under a ban.
+    /// Applies an outcome to the score; `false`, and nothing done, under a ban. `standing`: the words as they were just read.
     #[inline(always)]
-    pub(super) fn weigh(&self, outcome: Outcome, site: &Site<'_>) -> bool {
+    pub(super) fn weigh(&self, outcome: Outcome, mut standing: (BanWord, ScoreWord), site: &Site<'_>) -> bool {
         loop {
-            // Acquire: pairs with the AcqRel CAS of those who ban or lift. The ban is read before the score: a score
-            // computed under an older ban word carries that word's period, and is void under the newer one.
-            let ban = self.ban.load(Ordering::Acquire);
-            let score = self.score.load(Ordering::Acquire);
+            let (ban, score) = standing;
             if score.is_pending() {
                 self.settle(score, site);
+                standing = self.standing();
                 continue;
             }
             if ban.in_force(site.now) {
@@ -30,14 +28,24 @@ impl Record {
             if next == score {
                 return true;
             }
-            // AcqRel: pairs with the Acquire loads above; a pending ban is published with its moment.
+            // AcqRel: pairs with the Acquire loads of `standing`; a pending ban is published with its moment.
             if self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed) {
                 if next.is_pending() {
                     self.settle(next, site);
                 }
                 return true;
             }
+            standing = self.standing();
         }
+    }
+
+    /// The words that a weight goes by.
+    #[inline(always)]
+    pub(super) fn standing(&self) -> (BanWord, ScoreWord) {
+        // Acquire: pairs with the AcqRel CAS of those who ban or lift. The ban is read before the score: a score computed
+        // under an older ban word carries that word's period, and is void under the newer one.
+        let ban = self.ban.load(Ordering::Acquire);
+        (ban, self.score.load(Ordering::Acquire))
     }
 
     /// Completes an earned ban: whoever meets the mark in the score word writes the ban word and takes the mark off.
@@ -57,7 +65,7 @@ impl Record {
                 break;
             }
         }
-        // AcqRel: pairs with the loads in `weigh`. A failure means that another helper has done it.
+        // AcqRel: pairs with the loads in `standing`. A failure means that another helper has done it.
         self.score.swap_if_strong(score, score.settled(&pending), Ordering::AcqRel, Ordering::Relaxed);
     }
 
@@ -96,9 +104,7 @@ impl Record {
         let params = &site.rules.reputation;
         self.ask_ban_word();
         loop {
-            // Acquire: as in `weigh`.
-            let ban = self.ban.load(Ordering::Acquire);
-            let score = self.score.load(Ordering::Acquire);
+            let (ban, score) = self.standing();
             if score.is_pending() {
                 self.settle(score, site);
                 continue;
@@ -127,7 +133,7 @@ impl Record {
             if self.ban_in_force(site).is_none() {
                 return false;
             }
-            // Acquire: as in `weigh`.
+            // Acquire: as in `standing`.
             let ban = self.ban.load(Ordering::Acquire);
             let Some(lifted) = ban.lifted(site.now) else { continue };
             // AcqRel: as in `write_earned`. The score word is void from here on, and follows from the ban word.
@@ -141,9 +147,7 @@ impl Record {
     /// Lifts every ban, forgets the offences and sets the initial score.
     pub(super) fn absolve(&self, site: &Site<'_>) {
         loop {
-            // Acquire: as in `weigh`.
-            let ban = self.ban.load(Ordering::Acquire);
-            let score = self.score.load(Ordering::Acquire);
+            let (ban, score) = self.standing();
             if score.is_pending() {
                 self.settle(score, site);
                 continue;

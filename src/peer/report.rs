@@ -66,6 +66,8 @@ impl Record {
         let window = self.window.load(Ordering::Acquire);
         // Relaxed: see above. Read before it is moved.
         let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
+        // Before the counters, whose locked instructions later loads would wait for.
+        let standing_words = self.standing();
         let effect = report.outcome.effect();
         self.carry(&report.traffic, site);
         if effect == Effect::None {
@@ -73,7 +75,7 @@ impl Record {
         }
         self.count(report.outcome);
         self.see(site.now);
-        if !self.weigh(report.outcome, site) {
+        if !self.weigh(report.outcome, standing_words, site) {
             // Under a ban an outcome counts, and nothing else; a probe slot goes back.
             return self.move_breaker(Effect::None, standing, rate, (window, idle), site);
         }
