@@ -11,6 +11,9 @@ pub const REQUEST: u32 = 256;
 /// that rounds, enforces the same rate.
 pub const LIMIT: u64 = 64_000_000_000;
 
+/// In `FourReports`; three successes outweigh a failure.
+pub const SUCCESSES_PER_FAILURE: usize = 3;
+
 /// What one operation of the stream does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
@@ -18,6 +21,8 @@ pub enum Operation {
     AdmitSuccess,
     /// Ban, breaker, peer bytes and global bytes are asked, a success is reported.
     AdmitBytesSuccess,
+    /// No gate, four reports: one failure and three successes, so that no breaker opens and no score falls for good.
+    FourReports,
 }
 
 impl Operation {
@@ -25,13 +30,14 @@ impl Operation {
         match self {
             Operation::AdmitSuccess => "admit + success",
             Operation::AdmitBytesSuccess => "admit_bytes + success",
+            Operation::FourReports => "failure + 3 successes",
         }
     }
 
     pub fn bytes(self) -> u32 {
         match self {
-            Operation::AdmitSuccess => 0,
             Operation::AdmitBytesSuccess => REQUEST,
+            Operation::AdmitSuccess | Operation::FourReports => 0,
         }
     }
 }
@@ -59,25 +65,31 @@ pub struct Contender {
 /// A rival at work. The loop is generic over the gate, so that nothing stands between it and the calls.
 pub struct Cycle<G> {
     gate: G,
-    bytes: u32,
+    operation: Operation,
 }
 
 impl<G: Gate> Cycle<G> {
     pub fn new(gate: G, operation: Operation) -> Self {
-        Cycle {
-            gate,
-            bytes: operation.bytes(),
-        }
+        Cycle { gate, operation }
     }
 }
 
 impl<G: Gate> Subject for Cycle<G> {
     fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
         let mut refused = 0;
-        let bytes = std::hint::black_box(self.bytes);
+        if self.operation == Operation::FourReports {
+            for key in &load.keys[stretch] {
+                self.gate.failure(key);
+                for _ in 0..SUCCESSES_PER_FAILURE {
+                    self.gate.success(key, None);
+                }
+            }
+            return 0;
+        }
+        let bytes = std::hint::black_box(self.operation.bytes());
         for key in &load.keys[stretch] {
             if self.gate.admit(key, bytes) {
-                self.gate.success(key);
+                self.gate.success(key, None);
             } else {
                 refused += 1;
             }

@@ -80,13 +80,15 @@ impl Workload {
         self.keys.len()
     }
 
-    /// The part of the stream that belongs to one of `threads` threads, by peer, so that no two threads share one.
+    /// The part of the stream that belongs to one of `threads` threads: each has a run of the peers to itself, so that
+    /// neither a peer nor, but for the seam, a pair of neighbouring lines is shared.
     pub fn share(&self, thread: usize, threads: usize) -> Workload {
+        let each = self.peers.len().div_ceil(threads);
         let order: Vec<u32> = self
             .order
             .iter()
             .copied()
-            .filter(|&i| i as usize % threads == thread)
+            .filter(|&i| i as usize / each == thread)
             .collect();
         let keys = order.iter().map(|&i| self.peers[i as usize]).collect();
         Workload {
@@ -159,6 +161,6 @@ mod tests {
         let load = Workload::new(1_000, Skew::Uniform, 10_000);
         let (a, b) = (load.share(0, 2), load.share(1, 2));
         assert_eq!(a.len() + b.len(), load.len());
-        assert!(a.order.iter().all(|i| i % 2 == 0) && b.order.iter().all(|i| i % 2 == 1));
+        assert!(a.order.iter().all(|&i| i < 500) && b.order.iter().all(|&i| i >= 500));
     }
 }

@@ -1,6 +1,7 @@
 //! What the memory and the processor ask at least: the same look-up and the same number of atomic read-modify-writes as
 //! the operation, and nothing else.
 
+pub mod check;
 pub mod hash;
 pub mod parts;
 pub mod table;

@@ -57,16 +57,29 @@ impl Subject for DependentLoads {
     }
 }
 
-/// One uncontended CAS on a line that is at hand.
+/// Lines enough that a CAS need not wait for the one before on the same word, few enough to stay in the first cache.
+const CAS_LINES: usize = 64;
+
+#[repr(align(64))]
 #[derive(Default)]
-pub struct OneCas(AtomicU64);
+struct Word(AtomicU64);
+
+/// One uncontended CAS on a line that is at hand.
+pub struct OneCas(Box<[Word]>);
+
+impl OneCas {
+    pub fn new() -> Self {
+        OneCas((0..CAS_LINES).map(|_| Word::default()).collect())
+    }
+}
 
 impl Subject for OneCas {
     fn run(&self, _: &Workload, stretch: Range<usize>) -> usize {
         let mut refused = 0;
-        for _ in stretch {
-            let word = self.0.load(Ordering::Acquire);
-            let swapped = self.0.compare_exchange(
+        for i in stretch {
+            let line = &self.0[i % CAS_LINES].0;
+            let word = line.load(Ordering::Acquire);
+            let swapped = line.compare_exchange(
                 word,
                 word.wrapping_add(1),
                 Ordering::AcqRel,

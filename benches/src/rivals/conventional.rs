@@ -85,7 +85,10 @@ impl Conventional {
         match self.peers.get_mut(peer) {
             Some(mut known) => change(&mut known, now, since),
             None => change(
-                &mut self.peers.entry(*peer).or_insert_with(|| self.newcomer(now)),
+                &mut self
+                    .peers
+                    .entry(*peer)
+                    .or_insert_with(|| self.newcomer(now)),
                 now,
                 since,
             ),
@@ -108,16 +111,19 @@ impl Gate for Conventional {
         };
         let allowed = match self.peers.get(peer) {
             Some(known) => ask(&known),
-            None => ask(&self.peers.entry(*peer).or_insert_with(|| self.newcomer(now))),
+            None => ask(&self
+                .peers
+                .entry(*peer)
+                .or_insert_with(|| self.newcomer(now))),
         };
         allowed && (bytes == 0.0 || self.global.write().take(bytes, now))
     }
 
     #[inline]
-    fn success(&self, peer: &Key) {
+    fn success(&self, peer: &Key, latency_ms: Option<f64>) {
         self.with_peer(peer, |entry, _, since| {
             entry.breaker = Breaker::default();
-            entry.reputation.success(since);
+            entry.reputation.success(latency_ms, since);
         });
     }
 

@@ -17,7 +17,7 @@ pub trait Gate: Sync {
     /// May I talk to this peer, and send so much?
     fn admit(&self, peer: &Key, bytes: u32) -> bool;
     /// The exchange went well.
-    fn success(&self, peer: &Key);
+    fn success(&self, peer: &Key, latency_ms: Option<f64>);
     /// The exchange failed.
     fn failure(&self, peer: &Key);
 }

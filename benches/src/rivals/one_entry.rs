@@ -86,10 +86,10 @@ impl Gate for OneEntry {
     }
 
     #[inline]
-    fn success(&self, peer: &Key) {
+    fn success(&self, peer: &Key, latency_ms: Option<f64>) {
         self.with_entry(peer, |entry, now| {
             entry.breaker.on_success();
-            entry.reputation.success(now);
+            entry.reputation.success(latency_ms, now);
         });
     }
 

@@ -2,6 +2,8 @@
 
 const INITIAL: f64 = 50.0;
 const HOURLY_DECAY: f64 = 0.99;
+/// Weight of a new latency in the moving average.
+const LATENCY_SHARE: f64 = 0.2;
 const SECOND: u64 = 1_000_000_000;
 
 /// One peer's reputation; time is in nanoseconds since the rival was made.
@@ -11,7 +13,7 @@ pub struct Reputation {
     updated: u64,
     pub successes: u64,
     pub failures: u64,
-    pub latency_ms: f64,
+    pub latency_ms: Option<f64>,
     pub banned: bool,
 }
 
@@ -22,14 +24,20 @@ impl Reputation {
             updated: now,
             successes: 0,
             failures: 0,
-            latency_ms: 0.0,
+            latency_ms: None,
             banned: false,
         }
     }
 
     #[inline]
-    pub fn success(&mut self, now: u64) {
+    pub fn success(&mut self, latency_ms: Option<f64>, now: u64) {
         self.successes += 1;
+        if let Some(ms) = latency_ms {
+            self.latency_ms = Some(match self.latency_ms {
+                Some(average) => average + LATENCY_SHARE * (ms - average),
+                None => ms,
+            });
+        }
         self.weigh(2.0, now);
     }
 

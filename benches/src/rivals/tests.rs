@@ -22,7 +22,10 @@ fn the_per_peer_limit_stops_one_peer_only() {
         per_peer: 1_024,
     };
     each(limits, |name, gate| {
-        assert!(gate.admit(&ONE, 1_024), "{name}: a full bucket gives its burst");
+        assert!(
+            gate.admit(&ONE, 1_024),
+            "{name}: a full bucket gives its burst"
+        );
         assert!(!gate.admit(&ONE, 1_024), "{name}: an empty bucket refuses");
         assert!(gate.admit(&TWO, 1_024), "{name}: another peer has its own");
     });
@@ -35,7 +38,10 @@ fn the_global_limit_stops_all() {
         per_peer: AMPLE,
     };
     each(limits, |name, gate| {
-        assert!(gate.admit(&ONE, 1_024), "{name}: a full bucket gives its burst");
+        assert!(
+            gate.admit(&ONE, 1_024),
+            "{name}: a full bucket gives its burst"
+        );
         assert!(!gate.admit(&TWO, 1_024), "{name}: the burst is shared");
     });
 }
@@ -50,9 +56,12 @@ fn failures_in_a_row_open_the_breaker_and_a_success_between_them_does_not() {
         for _ in 0..FAILURE_THRESHOLD - 1 {
             gate.failure(&ONE);
         }
-        gate.success(&ONE);
+        gate.success(&ONE, Some(20.0));
         gate.failure(&ONE);
-        assert!(gate.admit(&ONE, 256), "{name}: a success starts the row anew");
+        assert!(
+            gate.admit(&ONE, 256),
+            "{name}: a success starts the row anew"
+        );
         for _ in 0..FAILURE_THRESHOLD {
             gate.failure(&TWO);
         }
@@ -73,7 +82,7 @@ fn a_score_of_zero_bans() {
             gate.failure(&ONE);
             gate.failure(&ONE);
             gate.failure(&ONE);
-            gate.success(&ONE);
+            gate.success(&ONE, Some(20.0));
         }
         assert!(!gate.admit(&ONE, 256), "{name}: banned");
     });

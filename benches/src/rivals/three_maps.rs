@@ -118,9 +118,9 @@ impl Gate for ThreeMaps {
     }
 
     #[inline]
-    fn success(&self, peer: &Key) {
+    fn success(&self, peer: &Key, latency_ms: Option<f64>) {
         self.with_breaker(peer, StateMachine::on_success);
-        self.with_reputation(peer, Reputation::success);
+        self.with_reputation(peer, |r, now| r.success(latency_ms, now));
     }
 
     #[inline]
