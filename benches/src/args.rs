@@ -25,9 +25,7 @@ pub fn parse(args: impl Iterator<Item = String>) -> Result<Command, String> {
             "--quick" => quick = true,
             "--help" | "-h" => return Ok(Command::Help),
             other => {
-                return Err(format!(
-                    "unknown argument `{other}`; known are --quick and --help"
-                ));
+                return Err(format!("unknown argument `{other}`; known are --quick and --help"));
             }
         }
     }
@@ -52,9 +50,6 @@ mod tests {
     #[test]
     fn an_unknown_argument_is_named_in_the_error() {
         let error = parsed(&["--quick", "--fast"]).unwrap_err();
-        assert!(
-            error.contains("`--fast`") && error.contains("--quick"),
-            "{error}"
-        );
+        assert!(error.contains("`--fast`") && error.contains("--quick"), "{error}");
     }
 }

@@ -7,18 +7,14 @@ use crate::subject::Operation;
 use crate::workload::Skew;
 
 /// At 1,000 peers on one thread, with both byte limits: how many times faster than a rival, at least.
-const GOALS: [(&str, &str, f64); 3] = [
-    (OURS_BY_KEY, RIVAL_A, 4.0),
-    (OURS_BY_KEY, RIVAL_B, 2.0),
-    (OURS_BY_PEER, RIVAL_A, 8.0),
-];
+const GOALS: [(&str, &str, f64); 3] =
+    [(OURS_BY_KEY, RIVAL_A, 4.0), (OURS_BY_KEY, RIVAL_B, 2.0), (OURS_BY_PEER, RIVAL_A, 8.0)];
 
 /// Each goal in words, the least ratio, and the measured one.
 pub fn measured(outcomes: &[Outcome]) -> Vec<(String, f64, Quartiles)> {
     let judged = outcomes.iter().filter(|o| {
         let s = o.scenario;
-        s.operation == Operation::AdmitBytesSuccess
-            && (s.peers, s.threads, s.skew) == (1_000, 1, Skew::Uniform)
+        s.operation == Operation::AdmitBytesSuccess && (s.peers, s.threads, s.skew) == (1_000, 1, Skew::Uniform)
     });
     judged
         .flat_map(|outcome| {

@@ -60,10 +60,7 @@ fn run(quick: bool) -> io::Result<()> {
     let load = Workload::new(scenario.peers, scenario.skew, 4 * effort.operations);
     let tails = tails::measure(&plan::contenders(scenario.operation, &load.peers), &load);
 
-    println!(
-        "Nanoseconds per operation, medians of {} paired rounds\n",
-        effort.rounds
-    );
+    println!("Nanoseconds per operation, medians of {} paired rounds\n", effort.rounds);
     println!("{}", report::table(&outcomes));
     println!("Floors beside their parts, measured in the same rounds\n");
     println!("{}", report::floor_checks(&checks));

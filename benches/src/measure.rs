@@ -39,20 +39,11 @@ impl Timing {
 }
 
 /// Runs the rounds. With several threads the figure is the time that each thread spends per operation.
-pub fn paired(
-    contenders: &[Contender],
-    load: &Workload,
-    threads: usize,
-    effort: Effort,
-) -> Vec<Timing> {
+pub fn paired(contenders: &[Contender], load: &Workload, threads: usize, effort: Effort) -> Vec<Timing> {
     let shares: Vec<Workload> = (0..threads).map(|t| load.share(t, threads)).collect();
     let mut timings: Vec<Timing> = contenders
         .iter()
-        .map(|c| Timing {
-            name: c.name,
-            role: c.role,
-            rounds: Vec::with_capacity(effort.rounds),
-        })
+        .map(|c| Timing { name: c.name, role: c.role, rounds: Vec::with_capacity(effort.rounds) })
         .collect();
     for round in 0..=effort.rounds {
         for turn in 0..contenders.len() {
@@ -63,8 +54,7 @@ pub fn paired(
             } else {
                 together(contender.subject.as_ref(), &shares, effort.operations)
             };
-            let figure =
-                figure.unwrap_or_else(|refused| panic!("{}: {refused} refused", contender.name));
+            let figure = figure.unwrap_or_else(|refused| panic!("{}: {refused} refused", contender.name));
             // The first round makes the peers known to everyone and is not counted.
             if round > 0 {
                 timings[at].rounds.push(figure);
@@ -108,10 +98,7 @@ fn together(subject: &dyn Subject, shares: &[Workload], operations: usize) -> Re
                 })
             })
             .collect();
-        running
-            .into_iter()
-            .map(|thread| thread.join().expect("a benchmark thread panicked"))
-            .collect()
+        running.into_iter().map(|thread| thread.join().expect("a benchmark thread panicked")).collect()
     });
     let figures = figures.into_iter().collect::<Result<Vec<f64>, usize>>()?;
     Ok(figures.iter().sum::<f64>() / figures.len() as f64)

@@ -2,30 +2,34 @@
 
 use std::fmt;
 
-use crate::floors::table::{ByKey, Held, Table};
+use crate::floors::full::Full;
+use crate::floors::least::{ByKey, Held};
+use crate::floors::table::Table;
 use crate::measure::Effort;
 use crate::rivals::Limits;
 use crate::rivals::conventional::Conventional;
 use crate::rivals::one_entry::OneEntry;
 use crate::rivals::three_maps::ThreeMaps;
-use crate::subject::{Contender, Cycle, LIMIT, Operation, Role};
+use crate::subject::{Contender, Cycle, LIMIT, Operation, Role, Subject};
 use crate::tails;
 use crate::workload::{Key, Skew};
 
 pub const RIVAL_A: &str = "A: three maps";
 pub const RIVAL_B: &str = "B: one entry";
 pub const CONVENTIONAL: &str = "conventional";
-pub const FLOOR_KEY: &str = "floor by key (F1)";
-pub const FLOOR_HELD: &str = "floor held";
+pub const LEAST_FLOOR_KEY: &str = "floor F1 by key";
+pub const LEAST_FLOOR_HELD: &str = "floor F1 held";
+pub const FULL_FLOOR_KEY: &str = "floor F2 by key";
+pub const FULL_FLOOR_HELD: &str = "floor F2 held";
 
 pub const OURS_BY_KEY: &str = "peerguard by key";
 pub const OURS_BY_PEER: &str = "peerguard by Peer";
 
-/// The floor that a contender stands on.
-pub fn floor_of(name: &str) -> &'static str {
+/// The floors that a contender stands on: F1, the bare look-up and one change, and F2, all that the operation must do.
+pub fn floors_of(name: &str) -> [&'static str; 2] {
     match name {
-        OURS_BY_PEER => FLOOR_HELD,
-        _ => FLOOR_KEY,
+        OURS_BY_PEER => [LEAST_FLOOR_HELD, FULL_FLOOR_HELD],
+        _ => [LEAST_FLOOR_KEY, FULL_FLOOR_KEY],
     }
 }
 
@@ -48,12 +52,8 @@ impl fmt::Display for Scenario {
 }
 
 /// The load whose slowest calls are looked at.
-pub const TAILS: Scenario = Scenario {
-    operation: Operation::AdmitBytesSuccess,
-    peers: 100_000,
-    threads: tails::THREADS,
-    skew: Skew::Zipf,
-};
+pub const TAILS: Scenario =
+    Scenario { operation: Operation::AdmitBytesSuccess, peers: 100_000, threads: tails::THREADS, skew: Skew::Zipf };
 
 pub const PEER_COUNTS: [usize; 3] = [1, 1_000, 100_000];
 
@@ -62,12 +62,7 @@ pub fn scenarios() -> Vec<Scenario> {
     let mut all = Vec::new();
     for operation in [Operation::AdmitSuccess, Operation::AdmitBytesSuccess] {
         let mut add = |peers, threads, skew| {
-            all.push(Scenario {
-                operation,
-                peers,
-                threads,
-                skew,
-            });
+            all.push(Scenario { operation, peers, threads, skew });
         };
         for peers in PEER_COUNTS {
             add(peers, 1, Skew::Uniform);
@@ -76,59 +71,44 @@ pub fn scenarios() -> Vec<Scenario> {
         add(1_000, 2, Skew::Uniform);
         add(100_000, 2, Skew::Uniform);
     }
-    all.push(Scenario {
-        operation: Operation::FourReports,
-        peers: 1_000,
-        threads: 1,
-        skew: Skew::Uniform,
-    });
+    all.push(Scenario { operation: Operation::FourReports, peers: 1_000, threads: 1, skew: Skew::Uniform });
     all
 }
 
 /// Fifteen short rounds, or twice as many that are four times as long.
 pub fn effort(quick: bool) -> Effort {
     match quick {
-        true => Effort {
-            rounds: 15,
-            operations: 1 << 16,
-        },
-        false => Effort {
-            rounds: 31,
-            operations: 1 << 18,
-        },
+        true => Effort { rounds: 15, operations: 1 << 16 },
+        false => Effort { rounds: 31, operations: 1 << 18 },
     }
 }
 
 /// Everyone who takes part in a scenario.
 pub fn contenders(operation: Operation, peers: &[Key]) -> Vec<Contender> {
-    let limits = Limits {
-        global: LIMIT,
-        per_peer: LIMIT,
-    };
-    let rival = |name, subject| Contender {
-        name,
-        role: Role::Rival,
-        subject,
-    };
-    let floor = |name, subject| Contender {
-        name,
-        role: Role::Floor,
-        subject,
-    };
+    let mut all = rivals(operation);
+    // The floors do one request and one report; four reports are another thing.
+    if operation != Operation::FourReports {
+        all.extend(floors(operation, peers));
+    }
+    all
+}
+
+fn rivals(operation: Operation) -> Vec<Contender> {
+    let limits = Limits { global: LIMIT, per_peer: LIMIT };
+    let rival = |name, subject: Box<dyn Subject>| Contender { name, role: Role::Rival, subject };
     vec![
-        rival(
-            RIVAL_A,
-            Box::new(Cycle::new(ThreeMaps::new(limits), operation)) as _,
-        ),
-        rival(
-            RIVAL_B,
-            Box::new(Cycle::new(OneEntry::new(limits), operation)) as _,
-        ),
-        rival(
-            CONVENTIONAL,
-            Box::new(Cycle::new(Conventional::new(limits), operation)) as _,
-        ),
-        floor(FLOOR_KEY, Box::new(ByKey(Table::new(peers))) as _),
-        floor(FLOOR_HELD, Box::new(Held(Table::new(peers))) as _),
+        rival(RIVAL_A, Box::new(Cycle::new(ThreeMaps::new(limits), operation))),
+        rival(RIVAL_B, Box::new(Cycle::new(OneEntry::new(limits), operation))),
+        rival(CONVENTIONAL, Box::new(Cycle::new(Conventional::new(limits), operation))),
+    ]
+}
+
+fn floors(operation: Operation, peers: &[Key]) -> Vec<Contender> {
+    let floor = |name, subject: Box<dyn Subject>| Contender { name, role: Role::Floor, subject };
+    vec![
+        floor(LEAST_FLOOR_KEY, Box::new(ByKey(Table::new(peers)))),
+        floor(LEAST_FLOOR_HELD, Box::new(Held(Table::new(peers)))),
+        floor(FULL_FLOOR_KEY, Box::new(Full::new(peers, operation, false))),
+        floor(FULL_FLOOR_HELD, Box::new(Full::new(peers, operation, true))),
     ]
 }

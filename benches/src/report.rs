@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::floors::check::Check;
 use crate::measure::Timing;
-use crate::plan::{CONVENTIONAL, RIVAL_A, RIVAL_B, Scenario, floor_of};
+use crate::plan::{CONVENTIONAL, RIVAL_A, RIVAL_B, Scenario, floors_of};
 use crate::stats::Quartiles;
 use crate::subject::Role;
 use crate::tails::Tail;
@@ -24,12 +24,7 @@ impl Outcome {
 /// Columns as wide as their widest cell; the first `left` of them flush left, figures flush right.
 fn aligned(rows: &[Vec<String>], left: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| {
-        rows.iter()
-            .filter_map(|r| r.get(c))
-            .map(|s| s.chars().count())
-            .max()
-    };
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
@@ -78,7 +73,8 @@ pub fn table(outcomes: &[Outcome]) -> String {
         "A ÷ it",
         "B ÷ it",
         "conv ÷ it",
-        "it ÷ floor",
+        "it ÷ F1",
+        "it ÷ F2",
     ])];
     for outcome in outcomes {
         let s = outcome.scenario;
@@ -90,13 +86,13 @@ pub fn table(outcomes: &[Outcome]) -> String {
                 }
                 _ => String::new(),
             };
-            let floor = match outcome.timing(floor_of(timing.name)) {
+            let floors = floors_of(timing.name).map(|floor| match outcome.timing(floor) {
                 Some(floor) if timing.role != Role::Floor => {
                     format!("{:.2}", timing.ratio_to(floor).median)
                 }
                 _ => String::new(),
-            };
-            rows.push(vec![
+            });
+            let mut row = vec![
                 s.operation.name().into(),
                 s.skew.name().into(),
                 timing.name.into(),
@@ -107,8 +103,9 @@ pub fn table(outcomes: &[Outcome]) -> String {
                 against(RIVAL_A),
                 against(RIVAL_B),
                 against(CONVENTIONAL),
-                floor,
-            ]);
+            ];
+            row.extend(floors);
+            rows.push(row);
         }
         rows.push(Vec::new());
     }
@@ -117,30 +114,21 @@ pub fn table(outcomes: &[Outcome]) -> String {
 
 /// One line per floor: its cost, its parts, and whether it may be called a floor.
 pub fn floor_checks(checks: &[Check]) -> String {
-    let mut rows = vec![cells(&[
-        "floor",
-        "made of",
-        "",
-        "peers",
-        "ns",
-        "sum of parts",
-        "ratio",
-    ])];
+    let mut rows = vec![cells(&["floor", "made of", "", "peers", "ns", "sum of parts", "ratio"])];
     for check in checks {
         let parts: Vec<String> = check
             .parts
             .iter()
-            .map(|(n, ns)| format!("{n} {ns:.1}"))
+            .map(|(count, name, ns)| match count {
+                1 => format!("{name} {ns:.1}"),
+                _ => format!("{count} × {name} {ns:.1}"),
+            })
             .collect();
-        let sum: f64 = check.parts.iter().map(|(_, ns)| ns).sum();
+        let sum: f64 = check.parts.iter().map(|(count, _, ns)| *count as f64 * ns).sum();
         rows.push(vec![
             check.floor.into(),
             parts.join(" + "),
-            if check.holds() {
-                "holds".into()
-            } else {
-                "MORE THAN ITS PARTS + 25 %".into()
-            },
+            if check.holds() { "holds".into() } else { "MORE THAN ITS PARTS + 25 %".into() },
             grouped(check.peers),
             format!("{:.1}", check.ns),
             format!("{sum:.1}"),
@@ -166,11 +154,7 @@ pub fn goals(goals: &[(String, f64, Quartiles)]) -> String {
     for (what, least, ratio) in goals {
         rows.push(vec![
             what.clone(),
-            if ratio.median >= *least {
-                "reached".into()
-            } else {
-                "missed".into()
-            },
+            if ratio.median >= *least { "reached".into() } else { "missed".into() },
             format!("{least:.0}"),
             format!("{:.2}", ratio.median),
             format!("{:.2} to {:.2}", ratio.low, ratio.high),
@@ -186,9 +170,7 @@ pub fn json(outcomes: &[Outcome]) -> String {
         let s = outcome.scenario;
         for ours in outcome.timings.iter().filter(|t| t.role == Role::Ours) {
             let q = ours.quartiles();
-            let floor = outcome
-                .timing(floor_of(ours.name))
-                .map(|f| f.quartiles().median);
+            let floor = outcome.timing(floors_of(ours.name)[1]).map(|f| f.quartiles().median);
             for rival in outcome.timings.iter().filter(|t| t.role == Role::Rival) {
                 objects.push(format!(
                     "  {{\"operation\": \"{}, {}\", \"peers\": {}, \"threads\": {}, \"skew\": \"{}\", \"ns\": {:.2}, \

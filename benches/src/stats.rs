@@ -18,11 +18,7 @@ impl Quartiles {
             let above = sorted[place.ceil() as usize];
             below + (above - below) * place.fract()
         };
-        Quartiles {
-            low: at(0.25),
-            median: at(0.5),
-            high: at(0.75),
-        }
+        Quartiles { low: at(0.25), median: at(0.5), high: at(0.75) }
     }
 
     /// Of the ratios `above[i] / below[i]`: each round is compared with itself only.

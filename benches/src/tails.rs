@@ -35,14 +35,8 @@ impl Subject for TimerOnly {
 
 /// Runs the stream once per contender, each thread from its own place in it.
 pub fn measure(contenders: &[Contender], load: &Workload) -> Vec<Tail> {
-    let timer = Tail {
-        name: "the timer itself",
-        latencies: latencies(&TimerOnly, load),
-    };
-    let subjects = contenders.iter().map(|c| Tail {
-        name: c.name,
-        latencies: latencies(c.subject.as_ref(), load),
-    });
+    let timer = Tail { name: "the timer itself", latencies: latencies(&TimerOnly, load) };
+    let subjects = contenders.iter().map(|c| Tail { name: c.name, latencies: latencies(c.subject.as_ref(), load) });
     std::iter::once(timer).chain(subjects).collect()
 }
 

@@ -84,18 +84,9 @@ impl Workload {
     /// neither a peer nor, but for the seam, a pair of neighbouring lines is shared.
     pub fn share(&self, thread: usize, threads: usize) -> Workload {
         let each = self.peers.len().div_ceil(threads);
-        let order: Vec<u32> = self
-            .order
-            .iter()
-            .copied()
-            .filter(|&i| i as usize / each == thread)
-            .collect();
+        let order: Vec<u32> = self.order.iter().copied().filter(|&i| i as usize / each == thread).collect();
         let keys = order.iter().map(|&i| self.peers[i as usize]).collect();
-        Workload {
-            peers: self.peers.clone(),
-            order,
-            keys,
-        }
+        Workload { peers: self.peers.clone(), order, keys }
     }
 }
 

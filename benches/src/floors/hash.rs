@@ -26,9 +26,6 @@ impl KeyedHash {
             let wide = u128::from(word(i).wrapping_add(k[i])) * u128::from(k[i + 4] | 1);
             (wide as u64) ^ ((wide >> 64) as u64)
         };
-        product(0)
-            .wrapping_add(product(1))
-            .wrapping_add(product(2))
-            .wrapping_add(product(3))
+        product(0).wrapping_add(product(1)).wrapping_add(product(2)).wrapping_add(product(3))
     }
 }

@@ -2,6 +2,8 @@
 //! the operation, and nothing else.
 
 pub mod check;
+pub mod full;
 pub mod hash;
+pub mod least;
 pub mod parts;
 pub mod table;

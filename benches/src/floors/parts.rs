@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::full::coarse_now;
 use super::hash::KeyedHash;
 use crate::subject::Subject;
 use crate::workload::{Rng, Workload};
@@ -22,6 +23,18 @@ impl Subject for HashOnly {
     fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
         for key in &load.keys[stretch] {
             black_box(self.0.of(key));
+        }
+        0
+    }
+}
+
+/// One read of the coarse clock.
+pub struct CoarseClock;
+
+impl Subject for CoarseClock {
+    fn run(&self, _: &Workload, stretch: Range<usize>) -> usize {
+        for _ in stretch {
+            black_box(coarse_now());
         }
         0
     }
@@ -79,12 +92,7 @@ impl Subject for OneCas {
         for i in stretch {
             let line = &self.0[i % CAS_LINES].0;
             let word = line.load(Ordering::Acquire);
-            let swapped = line.compare_exchange(
-                word,
-                word.wrapping_add(1),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
+            let swapped = line.compare_exchange(word, word.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
             refused += usize::from(swapped.is_err());
         }
         refused

@@ -1,31 +1,29 @@
-//! The bare table: an index of one-line groups of tags, a slab of one-line records.
+//! The bare table: an index of one-line groups of tags and a slab of records.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::hash::KeyedHash;
-use crate::subject::Subject;
-use crate::workload::{Key, Workload};
+use crate::workload::Key;
 
 const GROUP: usize = 8;
 
 #[repr(align(64))]
 struct Group([AtomicU64; GROUP]);
 
-#[repr(align(64))]
-struct Record {
-    key: Key,
-    gate: AtomicU64,
+/// What a slot of the slab holds.
+pub trait Record: Sync + Send {
+    fn of(key: Key) -> Self;
+    fn key(&self) -> &Key;
 }
 
 /// An index word: the high half is the hash's tag, the low half the record's slot plus one.
-pub struct Table {
+pub struct Table<R> {
     hash: KeyedHash,
     groups: Box<[Group]>,
-    records: Box<[Record]>,
+    records: Box<[R]>,
 }
 
-impl Table {
+impl<R: Record> Table<R> {
     pub fn new(peers: &[Key]) -> Self {
         let hash = KeyedHash::random();
         // Half full: a second group is looked at for few keys.
@@ -33,13 +31,7 @@ impl Table {
         let table = Table {
             hash,
             groups: (0..groups).map(|_| Group(Default::default())).collect(),
-            records: peers
-                .iter()
-                .map(|&key| Record {
-                    key,
-                    gate: AtomicU64::new(0),
-                })
-                .collect(),
+            records: peers.iter().map(|&key| R::of(key)).collect(),
         };
         for (slot, key) in peers.iter().enumerate() {
             table.insert(key, slot);
@@ -63,7 +55,7 @@ impl Table {
     }
 
     #[inline]
-    fn find(&self, key: &Key) -> Option<&Record> {
+    pub fn find(&self, key: &Key) -> Option<&R> {
         let hash = self.hash.of(key);
         let tag = hash >> 32;
         let mut group = hash as usize;
@@ -78,7 +70,7 @@ impl Table {
                 let word = words[hits.trailing_zeros() as usize].load(Ordering::Acquire);
                 let record = self.records.get((word as u32 as usize).wrapping_sub(1));
                 if let Some(record) = record
-                    && record.key == *key
+                    && record.key() == key
                 {
                     return Some(record);
                 }
@@ -90,56 +82,15 @@ impl Table {
             group += 1;
         }
     }
-}
 
-impl Record {
-    /// Gate load and one CAS, again where another thread was faster.
     #[inline]
-    fn bump(&self) {
-        let mut gate = self.gate.load(Ordering::Acquire);
-        while let Err(now) = self.gate.compare_exchange_weak(
-            gate,
-            gate.wrapping_add(1),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            gate = now;
-        }
+    pub fn at(&self, slot: u32) -> &R {
+        &self.records[slot as usize]
     }
-}
 
-/// F1: keyed hash, tag line, record line, one CAS.
-pub struct ByKey(pub Table);
-
-impl Subject for ByKey {
-    fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
-        let mut refused = 0;
-        for key in &load.keys[stretch] {
-            match self.0.find(key) {
-                Some(record) => record.bump(),
-                None => refused += 1,
-            }
-        }
-        refused
-    }
-}
-
-/// The held pointer: gate load and one CAS, no look-up.
-pub struct Held(pub Table);
-
-impl Subject for Held {
-    fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
-        for &at in &load.order[stretch] {
-            self.0.records[at as usize].bump();
-        }
-        0
-    }
-}
-
-impl Table {
     /// Bytes of the index and of the records: the footprints over which dependent loads are measured.
     pub fn footprints(peers: usize) -> [usize; 2] {
         let groups = (peers * 2 / GROUP).next_power_of_two();
-        [groups * size_of::<Group>(), peers * size_of::<Record>()]
+        [groups * size_of::<Group>(), peers * size_of::<R>()]
     }
 }

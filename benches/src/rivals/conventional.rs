@@ -20,11 +20,7 @@ struct TokenBucket {
 impl TokenBucket {
     fn new(bytes_per_second: u64, now: Instant) -> Self {
         let rate = bytes_per_second as f64;
-        TokenBucket {
-            rate,
-            tokens: rate,
-            refilled: now,
-        }
+        TokenBucket { rate, tokens: rate, refilled: now }
     }
 
     #[inline]
@@ -84,14 +80,7 @@ impl Conventional {
         let since = (now - self.start).as_nanos() as u64;
         match self.peers.get_mut(peer) {
             Some(mut known) => change(&mut known, now, since),
-            None => change(
-                &mut self
-                    .peers
-                    .entry(*peer)
-                    .or_insert_with(|| self.newcomer(now)),
-                now,
-                since,
-            ),
+            None => change(&mut self.peers.entry(*peer).or_insert_with(|| self.newcomer(now)), now, since),
         }
     }
 }
@@ -102,19 +91,13 @@ impl Gate for Conventional {
         let now = Instant::now();
         let bytes = f64::from(bytes);
         let ask = |entry: &Peer| {
-            let closed = entry
-                .breaker
-                .open_since
-                .is_none_or(|since| now - since >= OPEN_FOR);
+            let closed = entry.breaker.open_since.is_none_or(|since| now - since >= OPEN_FOR);
             let free = bytes == 0.0 || (closed && entry.upload.write().take(bytes, now));
             !entry.reputation.banned && closed && free
         };
         let allowed = match self.peers.get(peer) {
             Some(known) => ask(&known),
-            None => ask(&self
-                .peers
-                .entry(*peer)
-                .or_insert_with(|| self.newcomer(now))),
+            None => ask(&self.peers.entry(*peer).or_insert_with(|| self.newcomer(now))),
         };
         allowed && (bytes == 0.0 || self.global.write().take(bytes, now))
     }

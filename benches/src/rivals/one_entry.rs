@@ -60,10 +60,7 @@ impl OneEntry {
         let now = self.now();
         match self.peers.get_mut(peer) {
             Some(mut known) => change(&mut known, now),
-            None => change(
-                &mut self.peers.entry(*peer).or_insert_with(|| self.newcomer()),
-                now,
-            ),
+            None => change(&mut self.peers.entry(*peer).or_insert_with(|| self.newcomer()), now),
         }
     }
 }

@@ -19,14 +19,7 @@ pub struct Reputation {
 
 impl Reputation {
     pub fn new(now: u64) -> Self {
-        Reputation {
-            score: INITIAL,
-            updated: now,
-            successes: 0,
-            failures: 0,
-            latency_ms: None,
-            banned: false,
-        }
+        Reputation { score: INITIAL, updated: now, successes: 0, failures: 0, latency_ms: None, banned: false }
     }
 
     #[inline]

@@ -17,15 +17,9 @@ fn each(limits: Limits, check: impl Fn(&str, &dyn Gate)) {
 
 #[test]
 fn the_per_peer_limit_stops_one_peer_only() {
-    let limits = Limits {
-        global: AMPLE,
-        per_peer: 1_024,
-    };
+    let limits = Limits { global: AMPLE, per_peer: 1_024 };
     each(limits, |name, gate| {
-        assert!(
-            gate.admit(&ONE, 1_024),
-            "{name}: a full bucket gives its burst"
-        );
+        assert!(gate.admit(&ONE, 1_024), "{name}: a full bucket gives its burst");
         assert!(!gate.admit(&ONE, 1_024), "{name}: an empty bucket refuses");
         assert!(gate.admit(&TWO, 1_024), "{name}: another peer has its own");
     });
@@ -33,35 +27,23 @@ fn the_per_peer_limit_stops_one_peer_only() {
 
 #[test]
 fn the_global_limit_stops_all() {
-    let limits = Limits {
-        global: 1_024,
-        per_peer: AMPLE,
-    };
+    let limits = Limits { global: 1_024, per_peer: AMPLE };
     each(limits, |name, gate| {
-        assert!(
-            gate.admit(&ONE, 1_024),
-            "{name}: a full bucket gives its burst"
-        );
+        assert!(gate.admit(&ONE, 1_024), "{name}: a full bucket gives its burst");
         assert!(!gate.admit(&TWO, 1_024), "{name}: the burst is shared");
     });
 }
 
 #[test]
 fn failures_in_a_row_open_the_breaker_and_a_success_between_them_does_not() {
-    let limits = Limits {
-        global: AMPLE,
-        per_peer: AMPLE,
-    };
+    let limits = Limits { global: AMPLE, per_peer: AMPLE };
     each(limits, |name, gate| {
         for _ in 0..FAILURE_THRESHOLD - 1 {
             gate.failure(&ONE);
         }
         gate.success(&ONE, Some(20.0));
         gate.failure(&ONE);
-        assert!(
-            gate.admit(&ONE, 256),
-            "{name}: a success starts the row anew"
-        );
+        assert!(gate.admit(&ONE, 256), "{name}: a success starts the row anew");
         for _ in 0..FAILURE_THRESHOLD {
             gate.failure(&TWO);
         }
@@ -72,10 +54,7 @@ fn failures_in_a_row_open_the_breaker_and_a_success_between_them_does_not() {
 
 #[test]
 fn a_score_of_zero_bans() {
-    let limits = Limits {
-        global: AMPLE,
-        per_peer: AMPLE,
-    };
+    let limits = Limits { global: AMPLE, per_peer: AMPLE };
     each(limits, |name, gate| {
         // One success in four keeps the breaker closed; each round costs 13 points.
         for _ in 0..4 {

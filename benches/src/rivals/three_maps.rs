@@ -86,13 +86,7 @@ impl ThreeMaps {
         let now = self.now();
         match self.reputations.get_mut(peer) {
             Some(mut known) => change(&mut known, now),
-            None => change(
-                &mut self
-                    .reputations
-                    .entry(*peer)
-                    .or_insert_with(|| Reputation::new(now)),
-                now,
-            ),
+            None => change(&mut self.reputations.entry(*peer).or_insert_with(|| Reputation::new(now)), now),
         }
     }
 }
