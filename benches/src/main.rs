@@ -4,6 +4,7 @@ mod args;
 mod floors;
 mod goals;
 mod measure;
+mod ours;
 mod plan;
 mod report;
 mod rivals;

@@ -6,6 +6,7 @@ use crate::floors::full::Full;
 use crate::floors::least::{ByKey, Held};
 use crate::floors::table::Table;
 use crate::measure::Effort;
+use crate::ours;
 use crate::rivals::Limits;
 use crate::rivals::conventional::Conventional;
 use crate::rivals::one_entry::OneEntry;
@@ -85,12 +86,21 @@ pub fn effort(quick: bool) -> Effort {
 
 /// Everyone who takes part in a scenario.
 pub fn contenders(operation: Operation, peers: &[Key]) -> Vec<Contender> {
-    let mut all = rivals(operation);
+    let mut all = ours(operation, peers);
+    all.extend(rivals(operation));
     // The floors do one request and one report; four reports are another thing.
     if operation != Operation::FourReports {
         all.extend(floors(operation, peers));
     }
     all
+}
+
+fn ours(operation: Operation, peers: &[Key]) -> Vec<Contender> {
+    let ours = |name, subject: Box<dyn Subject>| Contender { name, role: Role::Ours, subject };
+    vec![
+        ours(OURS_BY_KEY, Box::new(ours::ByKey::new(peers, operation))),
+        ours(OURS_BY_PEER, Box::new(ours::ByPeer::new(peers, operation))),
+    ]
 }
 
 fn rivals(operation: Operation) -> Vec<Contender> {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use peerguard::PeerId;
+
 use crate::rivals::Gate;
 use crate::workload::Workload;
 
@@ -78,7 +80,7 @@ impl<G: Gate> Subject for Cycle<G> {
     fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
         let mut refused = 0;
         if self.operation == Operation::FourReports {
-            for key in &load.keys[stretch] {
+            for key in load.ids[stretch].iter().map(PeerId::as_bytes) {
                 self.gate.failure(key);
                 for _ in 0..SUCCESSES_PER_FAILURE {
                     self.gate.success(key, None);
@@ -87,7 +89,7 @@ impl<G: Gate> Subject for Cycle<G> {
             return 0;
         }
         let bytes = std::hint::black_box(self.operation.bytes());
-        for key in &load.keys[stretch] {
+        for key in load.ids[stretch].iter().map(PeerId::as_bytes) {
             if self.gate.admit(key, bytes) {
                 self.gate.success(key, None);
             } else {

@@ -1,5 +1,7 @@
 //! Who is asked for, and in which order: the same stream for every subject of a scenario.
 
+use peerguard::PeerId;
+
 /// A peer's identity as a node holds it: 32 bytes.
 pub type Key = [u8; 32];
 
@@ -59,8 +61,9 @@ pub struct Workload {
     pub peers: Vec<Key>,
     /// Positions in `peers`, in the order of the stream.
     pub order: Vec<u32>,
-    /// The same stream as whole keys: a message brings its sender's key along, so reading it is no cache miss.
-    pub keys: Vec<Key>,
+    /// The same stream as whole ids: a message brings its sender's id along, so reading it is no cache miss. Rivals
+    /// take the bytes of the same ids.
+    pub ids: Vec<PeerId>,
 }
 
 impl Workload {
@@ -72,12 +75,12 @@ impl Workload {
             Skew::Uniform => permutations(peers.len(), least, &mut rng),
             Skew::Zipf => zipf(peers.len(), least, &mut rng),
         };
-        let keys = order.iter().map(|&i| peers[i as usize]).collect();
-        Workload { peers, order, keys }
+        let ids = order.iter().map(|&i| PeerId::new(peers[i as usize])).collect();
+        Workload { peers, order, ids }
     }
 
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.ids.len()
     }
 
     /// The part of the stream that belongs to one of `threads` threads: each has a run of the peers to itself, so that
@@ -85,8 +88,8 @@ impl Workload {
     pub fn share(&self, thread: usize, threads: usize) -> Workload {
         let each = self.peers.len().div_ceil(threads);
         let order: Vec<u32> = self.order.iter().copied().filter(|&i| i as usize / each == thread).collect();
-        let keys = order.iter().map(|&i| self.peers[i as usize]).collect();
-        Workload { peers: self.peers.clone(), order, keys }
+        let ids = order.iter().map(|&i| PeerId::new(self.peers[i as usize])).collect();
+        Workload { peers: self.peers.clone(), order, ids }
     }
 }
 

@@ -123,8 +123,8 @@ impl Subject for Full {
                 refused += usize::from(!self.cycle(self.table.at(slot), bytes));
             }
         } else {
-            for key in &load.keys[stretch] {
-                let passed = self.table.find(key).is_some_and(|r| self.cycle(r, bytes));
+            for id in &load.ids[stretch] {
+                let passed = self.table.find(id.as_bytes()).is_some_and(|r| self.cycle(r, bytes));
                 refused += usize::from(!passed);
             }
         }

@@ -43,8 +43,8 @@ pub struct ByKey(pub Table<OneLine>);
 impl Subject for ByKey {
     fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
         let mut refused = 0;
-        for key in &load.keys[stretch] {
-            match self.0.find(key) {
+        for id in &load.ids[stretch] {
+            match self.0.find(id.as_bytes()) {
                 Some(record) => record.bump(),
                 None => refused += 1,
             }

@@ -21,8 +21,8 @@ impl HashOnly {
 
 impl Subject for HashOnly {
     fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
-        for key in &load.keys[stretch] {
-            black_box(self.0.of(key));
+        for id in &load.ids[stretch] {
+            black_box(self.0.of(id.as_bytes()));
         }
         0
     }
