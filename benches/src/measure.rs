@@ -64,12 +64,10 @@ pub fn paired(contenders: &[Contender], load: &Workload, threads: usize, effort:
     timings
 }
 
-/// A pass that brings the contender's memory back into the caches, from which its predecessor drove it.
-const WARM_UP: usize = 4;
-
 /// On one thread its own processor time is the measure: a neighbour on the machine then costs it caches, not whole slices.
 fn alone(subject: &dyn Subject, load: &Workload, operations: usize) -> Result<f64, usize> {
-    let mut refused = subject.run(load, 0..load.len() / WARM_UP);
+    // Not timed: it brings the contender's memory back into the caches, from which its predecessor drove it.
+    let mut refused = subject.run(load, 0..load.len());
     let passes = operations.div_ceil(load.len());
     let start = processor_time();
     for _ in 0..passes {
@@ -87,7 +85,7 @@ fn together(subject: &dyn Subject, shares: &[Workload], operations: usize) -> Re
             .iter()
             .map(|share| {
                 scope.spawn(|| {
-                    let mut refused = subject.run(share, 0..share.len() / WARM_UP);
+                    let mut refused = subject.run(share, 0..share.len());
                     let passes = operations.div_ceil(share.len());
                     start_line.wait();
                     let start = Instant::now();

@@ -30,7 +30,12 @@ pub struct ByKey {
 
 impl ByKey {
     pub fn new(peers: &[Key], operation: Operation) -> Self {
-        ByKey { guard: guard(peers.len()), operation }
+        let guard = guard(peers.len());
+        // In an order that has nothing to do with the stream's: records lie in the order of first contact.
+        for peer in peers {
+            let _ = guard.record_success(&PeerId::new(*peer), None);
+        }
+        ByKey { guard, operation }
     }
 }
 
