@@ -14,9 +14,9 @@ use peerguard::{BanOrigin, Clock, Config, Forced, Outcome, PeerGuard, PeerId, Pe
 
 /// Small, so that a record is a candidate for every fourth newcomer.
 const PEERS: usize = 64;
-/// Far fewer than places, so that something else can always go.
-const BATCH: u64 = 16;
-const ROUNDS: u64 = 5_000;
+/// Fewer than the places that a key may take, so that something else can always go.
+const BATCH: u64 = 6;
+const ROUNDS: u64 = 3_000;
 
 fn newcomer(n: u64) -> PeerId {
     ids::random(1, n)
