@@ -5,8 +5,9 @@
 //!
 //! Two readings are offered. `now` is exact and costs a clock read (20–25 ns). `recent` may lie back by one tick of the
 //! kernel's timer (1 to 10 ms) and costs 4–5 ns: it returns the last exact reading for as long as the kernel's coarse
-//! clock has not moved since that reading. Scores and last-seen stamps, whose grain is a second, use it; bytes, bans and
-//! open times use `now`.
+//! clock has not moved since that reading. Scores and last-seen stamps, whose grain is a second, use it. Bytes use it where
+//! it cannot admit more than the exact time would, with [`Clock::grain`] as the bound of its age, and fall back on `now`
+//! before they refuse. Bans, probes and open times use `now`.
 //!
 //! # Memory ordering
 //! The pair (exact, coarse) is published exact first; see `Coarse`. Nothing remembers a maximum: a clock that is set
@@ -65,6 +66,16 @@ impl Clock {
             // Relaxed: the clock orders nothing but itself.
             Source::Manual(nanos) => nanos.load(Ordering::Relaxed),
             Source::Function(read) => read(),
+        }
+    }
+
+    /// How old a recent time may be, in nanoseconds: twice the tick of the kernel's timer; 0 for clocks that are always
+    /// read.
+    #[inline]
+    pub(crate) fn grain(&self) -> u64 {
+        match &self.source {
+            Source::System(coarse) => coarse.grain,
+            _ => 0,
         }
     }
 
@@ -133,11 +144,12 @@ impl ManualClock {
 struct Coarse {
     tick: AtomicU64,
     exact: AtomicU64,
+    grain: u64,
 }
 
 impl Coarse {
     fn new() -> Self {
-        Self { tick: AtomicU64::new(u64::MAX), exact: AtomicU64::new(0) }
+        Self { tick: AtomicU64::new(u64::MAX), exact: AtomicU64::new(0), grain: 2 * system::resolution() }
     }
 
     #[inline]
@@ -157,7 +169,7 @@ impl Coarse {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use rustix::time::{ClockId, Timespec, clock_gettime};
+    use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
     /// Nanoseconds since boot, suspended time included.
     #[inline]
@@ -169,6 +181,11 @@ mod system {
     #[inline]
     pub(super) fn coarse() -> u64 {
         nanos(clock_gettime(ClockId::MonotonicCoarse))
+    }
+
+    /// Nanoseconds between two ticks of the kernel's timer.
+    pub(super) fn resolution() -> u64 {
+        nanos(clock_getres(ClockId::MonotonicCoarse))
     }
 
     #[inline]
@@ -192,6 +209,10 @@ mod system {
     /// Where no coarse clock exists, each exact reading is its own tick.
     pub(super) fn coarse() -> u64 {
         exact()
+    }
+
+    pub(super) fn resolution() -> u64 {
+        0
     }
 }
 

@@ -135,10 +135,8 @@ impl Inner {
     }
 
     fn global_bucket(&self, direction: Direction, now: u64) -> Option<BucketView> {
-        let (rate, _) = self.global_state(direction, now);
-        let limit = Limit::new(Rate::new(rate), self.rules.burst);
-        let debt = self.global[direction.index()].paid_at().debt(now, limit.burst);
-        (rate != 0).then(|| bucket_view(&limit, debt))
+        let (bucket, limit) = self.global_limit(direction)?;
+        Some(bucket_view(&limit, bucket.paid_at().debt(now, limit.burst)))
     }
 }
 

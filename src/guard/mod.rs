@@ -53,6 +53,10 @@ pub struct PeerGuard {
 pub(crate) struct Inner {
     config: Config,
     clock: Clock,
+    /// How old a recent time may be, in nanoseconds.
+    grain: u64,
+    /// Bursts are long against the grain, so that bytes may be booked by the recent time.
+    coarse_bytes: bool,
     rules: Rules,
     table: Table,
     counters: Counters,
@@ -61,6 +65,8 @@ pub(crate) struct Inner {
     cursor: Word<u64>,
     /// Events that draining found overwritten.
     lost: Word<u64>,
+    /// Most bytes that a snapshot has shown, by direction.
+    shown_bytes: [Word<u64>; 2],
     /// Bytes of all peers together, by direction.
     global: [CachePadded<Bucket>; 2],
     /// Bytes of each peer that has no record, all together, by direction.
@@ -70,6 +76,9 @@ pub(crate) struct Inner {
     /// Limits of each peer that has none of its own, by direction.
     peer_rates: [Word<Rate>; 2],
 }
+
+/// Bytes are booked by the recent time where a burst lasts at least so many times its grain.
+const COARSE_BURST: u64 = 64;
 
 impl PeerGuard {
     /// A guard on the system's clock.
@@ -94,12 +103,16 @@ impl PeerGuard {
         let now = clock.now();
         let bucket = |_| CachePadded::new(Bucket::new(now));
         let limits = config.bandwidth.limits();
+        let rules = Rules::new(&config, randomness.hash_one("salt"));
         let inner = Inner {
-            rules: Rules::new(&config, randomness.hash_one("salt")),
+            grain: clock.grain(),
+            coarse_bytes: rules.burst >= COARSE_BURST * clock.grain(),
+            rules,
             table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
             counters: Counters::new(),
             events: Ring::new(config.event_capacity),
             cursor: Word::new(0),
+            shown_bytes: [Word::new(0), Word::new(0)],
             lost: Word::new(0),
             global: Direction::ALL.map(bucket),
             untracked: Direction::ALL.map(|_| Bucket::new(now)),

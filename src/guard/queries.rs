@@ -9,9 +9,8 @@ use crate::id::PeerId;
 use crate::peer::view::{PeerView, Wall};
 use crate::snapshot::order::{SyncOrder, top_peers};
 use crate::snapshot::{LatencyQuantiles, Snapshot, Tally, Totals};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, Packed, Word};
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::Limit;
 
 impl PeerGuard {
     /// One peer as it stands now; `None` when it has no record.
@@ -27,9 +26,9 @@ impl PeerGuard {
     pub fn snapshot(&self) -> Snapshot {
         let inner = &self.inner;
         let wall = inner.wall();
+        let mut tally = Tally::new(&inner.counters);
         let mut peers: Vec<PeerView> = inner.views(wall).collect();
         peers.sort_unstable_by_key(|peer| peer.id);
-        let mut tally = Tally::default();
         peers.iter().for_each(|peer| tally.add(peer));
         Snapshot {
             taken_at: wall.time,
@@ -43,7 +42,7 @@ impl PeerGuard {
     /// The totals of a snapshot, in one pass that keeps no peer.
     pub(crate) fn totals(&self) -> Totals {
         let wall = self.inner.wall();
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(&self.inner.counters);
         self.inner.views(wall).for_each(|peer| tally.add(&peer));
         self.inner.complete(tally.totals(), wall.now)
     }
@@ -105,6 +104,15 @@ impl PeerGuard {
         Some(pin.record().words())
     }
 
+    /// The words of the buckets that peers share: all peers', then those of peers without a record; for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn dump_global_words(&self) -> Vec<u64> {
+        let [upload, download] = &self.inner.global;
+        let shared = [&**upload, &**download].into_iter().chain(&self.inner.untracked);
+        shared.map(|bucket| bucket.paid_at().to_bits()).collect()
+    }
+
     /// Index words looked at by a check of this key, and the key's shard of how many: for tests of the table.
     #[doc(hidden)]
     #[must_use]
@@ -115,6 +123,17 @@ impl PeerGuard {
 
 pub(super) fn event(entry: &Entry, wall: &Wall) -> Event {
     Event { sequence: entry.number, at: wall.at(entry.at), peer: entry.peer, kind: entry.kind }
+}
+
+/// The larger of `sum` and what was shown before: a pass may miss a record that goes meanwhile.
+fn never_falling(shown: &Word<u64>, sum: u64) -> u64 {
+    loop {
+        // Relaxed: the word publishes nothing but itself.
+        let before = shown.load(Ordering::Relaxed);
+        if sum <= before || shown.swap_if_strong(before, sum, Ordering::Relaxed, Ordering::Relaxed) {
+            return sum.max(before);
+        }
+    }
 }
 
 impl Inner {
@@ -136,21 +155,17 @@ impl Inner {
         let cursor = self.cursor.load(Ordering::Relaxed);
         totals.count(&self.counters, &self.events, cursor, self.lost.load(Ordering::Relaxed));
         totals.capacity = self.table.capacity() as u64;
+        totals.uploaded = never_falling(&self.shown_bytes[0], totals.uploaded);
+        totals.downloaded = never_falling(&self.shown_bytes[1], totals.downloaded);
         (totals.upload_limit, totals.upload_available) = self.global_state(Direction::Upload, now);
         (totals.download_limit, totals.download_available) = self.global_state(Direction::Download, now);
         totals
     }
 
     /// Limit of all peers together, and what its bucket holds.
-    pub(super) fn global_state(&self, direction: Direction, now: u64) -> (u64, Option<u64>) {
-        let index = direction.index();
-        // Relaxed: the limit stands alone.
-        let rate = self.global_rates[index].load(Ordering::Relaxed);
-        if rate.is_unlimited() {
-            return (0, None);
-        }
-        let limit = Limit::new(rate, self.rules.burst);
-        let room = limit.burst - self.global[index].paid_at().debt(now, limit.burst);
-        (rate.get().unwrap_or(0), Some(rate.bytes_within(room)))
+    fn global_state(&self, direction: Direction, now: u64) -> (u64, Option<u64>) {
+        let Some((bucket, limit)) = self.global_limit(direction) else { return (0, None) };
+        let room = limit.burst - bucket.paid_at().debt(now, limit.burst);
+        (limit.rate.get().unwrap_or(0), Some(limit.rate.bytes_within(room)))
     }
 }

@@ -78,6 +78,25 @@ impl<'a> Demand<'a> {
         Ok(held)
     }
 
+    /// As [`Self::charge`], at a time between `now` and `now + grain`; `None`, and nothing taken, where only the exact time
+    /// can tell.
+    #[inline]
+    pub(crate) fn charge_at_about(&'a self, now: u64, grain: u64) -> Option<Charge> {
+        let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
+        if let Some((bucket, limit)) = &self.peer {
+            held.charge.peer = limit.rate.cost(self.bytes);
+            held.peer = Some(bucket.take_at_about(held.charge.peer, now, grain, limit)?);
+        }
+        if let Some((bucket, limit)) = &self.global {
+            held.charge.global = limit.rate.cost(self.bytes);
+            if bucket.take_at_about(held.charge.global, now, grain, limit).is_none() {
+                held.undo();
+                return None;
+            }
+        }
+        Some(held.charge)
+    }
+
     /// As [`Self::take`], for good.
     #[inline]
     pub(crate) fn charge(&self, now: u64) -> Result<Charge, Rejection> {

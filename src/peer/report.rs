@@ -82,7 +82,7 @@ impl Record {
         self.move_breaker(effect, standing, rate, (window, idle), site)
     }
 
-    /// Counts bytes that were moved, for the peer and in the totals.
+    /// Counts bytes that were moved. The totals add up the records, and what the table writes down when one goes.
     #[inline]
     pub(crate) fn carry(&self, traffic: &Traffic, site: &Site<'_>) {
         if traffic.is_none() {
@@ -92,11 +92,9 @@ impl Record {
         // Relaxed: counters order nothing.
         if traffic.sent != 0 {
             self.bytes[Direction::Upload.index()].add(traffic.sent, Ordering::Relaxed);
-            site.counters.add(site.slot, Total::UploadedBytes, traffic.sent);
         }
         if traffic.received != 0 {
             self.bytes[Direction::Download.index()].add(traffic.received, Ordering::Relaxed);
-            site.counters.add(site.slot, Total::DownloadedBytes, traffic.received);
         }
     }
 

@@ -120,6 +120,9 @@ impl ScoreWord {
         if elapsed > StampField::MAX - SET_BACK {
             return (score, stamp);
         }
+        if elapsed == 0 {
+            return (score, stamp);
+        }
         let elapsed = params.decay.whole(elapsed);
         let distance = i64::from(score.0) - i64::from(params.initial.0);
         let left = i64::from(params.initial.0) + params.decay.apply(distance, elapsed);

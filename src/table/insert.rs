@@ -164,6 +164,10 @@ impl Table {
         if banned {
             site.counters.add(slot as usize, Total::EvictedBans, 1);
         }
+        // Relaxed: the claim has ended all writes, and its Acquire has made them visible.
+        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(|bytes| bytes.load(Ordering::Relaxed));
+        site.counters.add(slot as usize, Total::UploadedBytes, sent);
+        site.counters.add(slot as usize, Total::DownloadedBytes, received);
         site.events.push(site.now, record.id(), EventKind::Evicted { banned });
     }
 }

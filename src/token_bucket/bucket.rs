@@ -68,6 +68,16 @@ impl PaidAt {
         if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
     }
 
+    /// Takes `cost` units at a time that is at least `now` and at most `now + grain`, if it fits whichever that is.
+    ///
+    /// What is left is judged as at `now`, and the take is booked as at `now + grain`: so no more is ever admitted than by
+    /// the exact time. `None` says nothing about the exact time.
+    #[inline]
+    fn take_at_about(self, cost: u64, now: u64, grain: u64, limit: &Limit) -> Option<Self> {
+        let debt = self.debt(now, limit.burst).max(grain << UNIT_SHIFT);
+        (cost <= limit.burst.saturating_sub(debt)).then(|| Self((now << UNIT_SHIFT).wrapping_add(debt + cost)))
+    }
+
     /// Takes `cost` units at `now`.
     #[inline]
     pub(crate) fn take(self, cost: u64, now: u64, limit: &Limit) -> Result<Self, Short> {
@@ -115,6 +125,20 @@ impl Bucket {
             // Relaxed: the word is all that takers share; modification order makes the sum of takes exact.
             if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
                 return Ok(Taken { before, after });
+            }
+        }
+    }
+
+    /// Takes `cost` units at a time between `now` and `now + grain`; `None`, and nothing done, where only the exact time can
+    /// tell.
+    #[inline]
+    pub(crate) fn take_at_about(&self, cost: u64, now: u64, grain: u64, limit: &Limit) -> Option<Taken> {
+        loop {
+            let before = self.paid_at();
+            let after = before.take_at_about(cost, now, grain, limit)?;
+            // Relaxed: as in `take`.
+            if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                return Some(Taken { before, after });
             }
         }
     }
