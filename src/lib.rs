@@ -31,10 +31,10 @@ pub use config::{
 };
 pub use decision::{Reason, Recorded, Rejection, Traffic};
 pub use error::{ConfigError, Error, InvalidLatency};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventBatch, EventKind};
 pub use guard::{BucketView, Explanation, OwnedPermit, Pass, Peer, PeerGuard, Permit, ScoreParts};
 pub use id::{PeerId, PeerIdError};
 pub use peer::view::PeerView;
 pub use reputation::{Ban, BanOrigin, BanReason, Outcome, Tier};
-pub use snapshot::{LatencyQuantiles, Scopes, Snapshot, Totals};
+pub use snapshot::{LatencyQuantiles, Published, Publisher, Publishing, Scopes, Snapshot, Totals};
 pub use token_bucket::Direction;

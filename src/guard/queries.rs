@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::{Inner, PeerGuard};
-use crate::event::Event;
 use crate::event::ring::Entry;
+use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
 use crate::peer::view::{PeerView, Wall};
 use crate::snapshot::order::{SyncOrder, top_peers};
@@ -80,6 +80,22 @@ impl PeerGuard {
                 return entries.iter().map(|entry| event(entry, &wall)).collect();
             }
         }
+    }
+
+    /// The events from number `cursor` on, at most `max`, for a reader with a cursor of its own: begin with 0 or with
+    /// [`Self::event_count`], go on with [`EventBatch::next`]. Takes nothing from other readers or from
+    /// [`Self::drain_events`].
+    #[must_use]
+    pub fn events_since(&self, cursor: u64, max: usize) -> EventBatch {
+        let (entries, next, lost) = self.inner.events.read_from(cursor, max);
+        let wall = self.inner.wall();
+        EventBatch { events: entries.iter().map(|entry| event(entry, &wall)).collect(), next, lost }
+    }
+
+    /// Events so far: the number of the next one.
+    #[must_use]
+    pub fn event_count(&self) -> u64 {
+        self.inner.events.head()
     }
 
     /// Events that were overwritten, or dropped by their writers, before they were drained.

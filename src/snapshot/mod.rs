@@ -5,23 +5,32 @@
 
 mod latency;
 pub(crate) mod order;
+mod publish;
+#[cfg(any(feature = "serde", feature = "graphql"))]
+pub(crate) mod rfc3339;
 mod totals;
+#[cfg(feature = "serde")]
+pub(crate) mod wire;
 
 use std::time::SystemTime;
 
 pub use latency::LatencyQuantiles;
+pub use publish::{Published, Publisher, Publishing};
 pub use totals::{Scopes, Totals};
 
 pub(crate) use totals::Tally;
 
+use crate::id::PeerId;
 use crate::peer::view::PeerView;
 use order::SyncOrder;
 
 /// Everything that the guard knew at one time.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// When it was taken.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "wire::time"))]
     pub taken_at: SystemTime,
     /// Figures of the guard as a whole.
     pub totals: Totals,
@@ -29,10 +38,17 @@ pub struct Snapshot {
     pub latency: Option<LatencyQuantiles>,
     /// Every peer, in the order of their ids.
     pub peers: Vec<PeerView>,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) order: SyncOrder,
 }
 
 impl Snapshot {
+    /// One peer; `None` when it had no record. A binary search.
+    #[must_use]
+    pub fn peer(&self, id: &PeerId) -> Option<&PeerView> {
+        self.peers.binary_search_by_key(id, |peer| peer.id).ok().map(|place| &self.peers[place])
+    }
+
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
