@@ -23,6 +23,9 @@ mod snapshot;
 
 mod guard;
 
+#[cfg(any(feature = "prometheus", feature = "graphql"))]
+pub mod export;
+
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};
 pub use config::{

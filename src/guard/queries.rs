@@ -50,7 +50,8 @@ impl PeerGuard {
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out. One pass.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
-        top_peers(&self.inner.views(self.inner.wall()).collect::<Vec<_>>(), n)
+        let peers: Vec<PeerView> = self.inner.views(self.inner.wall()).collect();
+        top_peers(&peers, n).into_iter().cloned().collect()
     }
 
     /// The `n` peers to sync with first: closed, unbanned and above half the initial score, by score and latency bonus;

@@ -52,7 +52,22 @@ impl Snapshot {
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
+        self.best_peers(n).into_iter().cloned().collect()
+    }
+
+    /// [`Self::top_peers`] without copies.
+    #[must_use]
+    pub fn best_peers(&self, n: usize) -> Vec<&PeerView> {
         order::top_peers(&self.peers, n)
+    }
+
+    /// The `n` worst of the peers in trouble, and how many more there are: banned ones first, then open, then half-open,
+    /// then the rest; in each the lowest score first, ties by id.
+    ///
+    /// A peer is in trouble while it is banned or on probation, its breaker is not closed, or an operator overrides it.
+    #[must_use]
+    pub fn worst_peers(&self, n: usize) -> (Vec<&PeerView>, usize) {
+        order::worst_peers(&self.peers, n)
     }
 
     /// The `n` peers to sync with first: closed, unbanned and above half the initial score, by score and latency bonus;
