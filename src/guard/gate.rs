@@ -20,7 +20,7 @@ impl PeerGuard {
     ///
     /// # Errors
     /// The first rule that refuses. A refusal changes nothing but its counter.
-    #[inline]
+    #[inline(always)]
     pub fn admit(&self, peer: &PeerId) -> Result<Permit<'_>, Rejection> {
         self.inner.admit(peer).map(|ticket| Pass::new(self, ticket))
     }
@@ -35,7 +35,7 @@ impl PeerGuard {
 }
 
 impl Inner {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, id: &PeerId) -> Result<Ticket, Rejection> {
         match self.table.find(id) {
             Some((tenancy, gate)) if gate.admits() => Ok(Ticket::plain(id, Hold::Seen(tenancy), gate.generation())),

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::{Inner, PeerGuard};
+use crate::counters::Total;
 use crate::event::ring::Entry;
 use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
@@ -27,7 +28,7 @@ impl PeerGuard {
         let inner = &self.inner;
         let wall = inner.wall();
         let mut tally = Tally::new(&inner.counters);
-        let mut peers: Vec<PeerView> = inner.views(wall).collect();
+        let mut peers = inner.collect_views(wall);
         peers.sort_unstable_by_key(|peer| peer.id);
         peers.iter().for_each(|peer| tally.add(peer));
         Snapshot {
@@ -41,16 +42,22 @@ impl PeerGuard {
 
     /// The totals of a snapshot, in one pass that keeps no peer.
     pub(crate) fn totals(&self) -> Totals {
-        let wall = self.inner.wall();
-        let mut tally = Tally::new(&self.inner.counters);
-        self.inner.views(wall).for_each(|peer| tally.add(&peer));
-        self.inner.complete(tally.totals(), wall.now)
+        let inner = &self.inner;
+        let wall = inner.wall();
+        let mut tally = Tally::new(&inner.counters);
+        let before = inner.counters.sum(Total::Evictions);
+        inner.views(wall).for_each(|peer| tally.add(&peer));
+        if inner.counters.sum(Total::Evictions) != before {
+            tally = Tally::new(&inner.counters);
+            inner.collect_views(wall).iter().for_each(|peer| tally.add(peer));
+        }
+        inner.complete(tally.totals(), wall.now)
     }
 
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out. One pass.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
-        let peers: Vec<PeerView> = self.inner.views(self.inner.wall()).collect();
+        let peers = self.inner.collect_views(self.inner.wall());
         top_peers(&peers, n).into_iter().cloned().collect()
     }
 
@@ -58,7 +65,7 @@ impl PeerGuard {
     /// then the half-open ones with a free probe, so that a peer that has recovered is found again. One pass.
     #[must_use]
     pub fn sync_candidates(&self, n: usize) -> Vec<PeerView> {
-        let peers: Vec<PeerView> = self.inner.views(self.inner.wall()).collect();
+        let peers = self.inner.collect_views(self.inner.wall());
         SyncOrder::new(&self.inner.config).sync_candidates(&peers, n)
     }
 
@@ -158,7 +165,19 @@ impl Inner {
         Wall { now: self.clock.now(), time: SystemTime::now() }
     }
 
-    /// Every peer, in one pass.
+    /// Every peer once. A peer that was evicted and came back in another slot during the pass may be met twice; so when
+    /// anything was evicted meanwhile, doubles are dropped.
+    fn collect_views(&self, wall: Wall) -> Vec<PeerView> {
+        let before = self.counters.sum(Total::Evictions);
+        let mut peers: Vec<PeerView> = self.views(wall).collect();
+        if self.counters.sum(Total::Evictions) != before {
+            peers.sort_unstable_by_key(|peer| peer.id);
+            peers.dedup_by_key(|peer| peer.id);
+        }
+        peers
+    }
+
+    /// Every record, in one pass.
     fn views(&self, wall: Wall) -> impl Iterator<Item = PeerView> + '_ {
         let inherited = self.peer_rates();
         (0..self.table.len() as u32).filter_map(move |slot| {

@@ -28,7 +28,7 @@ impl Report {
 
 impl Inner {
     /// The time of a report: a success needs no more than the second, unless it ends a probe.
-    #[inline]
+    #[inline(always)]
     fn report_time(&self, outcome: Outcome, standing: Standing) -> u64 {
         match (outcome.effect(), standing) {
             (Effect::Success, Standing::Permit(_) | Standing::Call) => self.clock.recent(),
@@ -37,10 +37,14 @@ impl Inner {
     }
 
     /// Reports on a record that the caller holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
-        let site = self.site(slot, self.report_time(report.outcome, standing));
-        self.table.record(slot).report(report, standing, self.table.rate(slot), &site)
+        self.report_at(slot, report, standing, self.report_time(report.outcome, standing))
+    }
+
+    #[inline(always)]
+    fn report_at(&self, slot: u32, report: &Report, standing: Standing, now: u64) -> Recorded {
+        self.table.record(slot).report(report, standing, self.table.rate(slot), &self.site(slot, now))
     }
 
     /// Reports on whatever record the key has now, making one for an outcome that has an effect.
@@ -58,7 +62,7 @@ impl Inner {
     fn report_first(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
         let site = self.site(stripe_of(id), self.clock.now());
         match self.table.pin_or_insert(id, &site) {
-            Ok(pin) => self.report_to(pin.slot(), report, standing),
+            Ok(pin) => self.report_at(pin.slot(), report, standing, site.now),
             Err(_) => {
                 self.counters.add(stripe_of(id) as usize, Total::Untracked, 1);
                 self.carry_untracked(id, &report.traffic)
@@ -73,7 +77,7 @@ impl Inner {
     }
 
     /// Ends a permit with a report.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(&self, ticket: &Ticket, mut report: Report) -> Recorded {
         let granted = ticket.traffic();
         report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);

@@ -10,7 +10,7 @@ use super::Site;
 use super::record::Record;
 use crate::breaker::Forced;
 use crate::breaker::gate::{GateWord, Generation, Phase};
-use crate::breaker::transition::{self, Asker, Verdict};
+use crate::breaker::transition::{self, Asker, Moment, Verdict};
 use crate::counters::Total;
 use crate::decision::{Reason, Rejection};
 use crate::event::EventKind;
@@ -163,7 +163,9 @@ impl Record {
         loop {
             let gate = word.gate();
             let observed = gate.forced == Forced::Observe;
-            let (verdict, mut denied) = self.ask(word, asker, site);
+            // Before the last-seen stamp is moved.
+            let at = self.moment(site);
+            let (verdict, mut denied) = self.ask(word, asker, &at, site);
             if denied.is_some() && !observed {
                 return Err(denied.unwrap_or_else(|| Rejection::for_good(Reason::Banned)));
             }
@@ -188,7 +190,7 @@ impl Record {
                     word = self.gate.load(Ordering::Acquire);
                     continue;
                 }
-                self.note_probe(word, site);
+                self.note_probe(word, &at, site);
                 admitted = Admitted { generation: next.generation, probe: true, ..admitted };
             }
             if denied.is_some() {
@@ -199,10 +201,10 @@ impl Record {
     }
 
     /// Ban and breaker: what the breaker says, and the first rule that refuses.
-    pub(crate) fn ask(&self, word: GateWord, asker: Asker, site: &Site<'_>) -> (Verdict, Option<Rejection>) {
+    fn ask(&self, word: GateWord, asker: Asker, at: &Moment, site: &Site<'_>) -> (Verdict, Option<Rejection>) {
         let gate = word.gate();
         let banned = gate.banned.then(|| self.ban_in_force(site)).flatten();
-        let verdict = transition::ask(gate, asker, &self.moment(site), &site.rules.breaker);
+        let verdict = transition::ask(gate, asker, at, &site.rules.breaker);
         let refused = match (banned, verdict) {
             (Some(ban), _) => Some(Rejection { reason: Reason::Banned, retry_after: ban.remaining }),
             (None, Verdict::Pass | Verdict::Probe(_)) => None,
@@ -214,11 +216,11 @@ impl Record {
     }
 
     /// Writes down what time had done to the gate before this probe was taken.
-    fn note_probe(&self, before: GateWord, site: &Site<'_>) {
-        let (gate, moment) = (before.gate(), self.moment(site));
+    fn note_probe(&self, before: GateWord, at: &Moment, site: &Site<'_>) {
+        let gate = before.gate();
         match gate.phase {
             Phase::Open { .. } => site.events.push(site.now, self.id(), EventKind::HalfOpened),
-            _ => self.note_lost(transition::seen(gate, &moment, &site.rules.breaker).1, site),
+            _ => self.note_lost(transition::seen(gate, at, &site.rules.breaker).1, site),
         }
     }
 

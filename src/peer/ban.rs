@@ -12,7 +12,7 @@ use crate::sync::Ordering;
 
 impl Record {
     /// Applies an outcome to the score; `false`, and nothing done, under a ban.
-    #[inline]
+    #[inline(always)]
     pub(super) fn weigh(&self, outcome: Outcome, site: &Site<'_>) -> bool {
         loop {
             // Acquire: pairs with the AcqRel CAS of those who ban or lift. The ban is read before the score: a score

@@ -14,6 +14,7 @@
 //! time or later, and does not take the window for one that has long been idle.
 
 use super::Site;
+use super::bytes;
 use super::latency;
 use super::record::Record;
 use crate::breaker::gate::{Generation, Phase};
@@ -53,7 +54,7 @@ pub(crate) struct Report {
 
 impl Record {
     /// Records a report. The caller holds the record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn report(
         &self,
         report: &Report,
@@ -63,13 +64,13 @@ impl Record {
     ) -> Recorded {
         // Acquire: pairs with the Release CAS of a failure; the last-seen stamp below is then no older than that failure.
         let window = self.window.load(Ordering::Acquire);
+        // Relaxed: see above. Read before it is moved.
+        let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
         let effect = report.outcome.effect();
         self.carry(&report.traffic, site);
         if effect == Effect::None {
-            return self.move_breaker(effect, standing, rate, (window, 0), site);
+            return self.move_breaker(effect, standing, rate, (window, idle), site);
         }
-        // Relaxed: see above.
-        let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
         self.count(report.outcome);
         self.see(site.now);
         if !self.weigh(report.outcome, site) {
@@ -83,22 +84,26 @@ impl Record {
     }
 
     /// Counts bytes that were moved. The totals add up the records, and what the table writes down when one goes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn carry(&self, traffic: &Traffic, site: &Site<'_>) {
         if traffic.is_none() {
             return;
         }
         self.see(site.now);
-        // Relaxed: counters order nothing.
+        self.count_bytes(traffic);
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_bytes(&self, traffic: &Traffic) {
         if traffic.sent != 0 {
-            self.bytes[Direction::Upload.index()].add(traffic.sent, Ordering::Relaxed);
+            bytes::add(&self.bytes[Direction::Upload.index()], traffic.sent);
         }
         if traffic.received != 0 {
-            self.bytes[Direction::Download.index()].add(traffic.received, Ordering::Relaxed);
+            bytes::add(&self.bytes[Direction::Download.index()], traffic.received);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&self, outcome: Outcome) {
         // Relaxed: counters order nothing.
         let word = match outcome {
@@ -116,7 +121,7 @@ impl Record {
     }
 
     /// The breaker's part. `seen`: the window as read before the stamps, and how long the record had been idle then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn move_breaker(
         &self,
         effect: Effect,
@@ -164,7 +169,7 @@ impl Record {
             if matches!(gate.forced, Forced::Open | Forced::Closed) {
                 return Recorded::Ignored;
             }
-            let at = self.moment(site);
+            let at = Moment { idle, ..self.moment(site) };
             let (seen, _) = transition::seen(gate, &at, &rules.breaker);
             if seen.generation != gate.generation {
                 // The open time is over, or the probes are to be taken back: this report comes too late.

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Rules;
+use super::bytes;
 use super::latency;
 use super::record::Record;
 use crate::breaker::gate::{Gate, GateWord, Phase};
@@ -133,7 +134,7 @@ impl Record {
             first_seen: read(&self.first_seen),
             latency: latency::get(&self.latency),
             buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
-            bytes: [read(&self.bytes[0]), read(&self.bytes[1])],
+            bytes: [bytes::get(&self.bytes[0]), bytes::get(&self.bytes[1])],
             counts: [
                 read(&self.sync_successes),
                 read(&self.message_successes),

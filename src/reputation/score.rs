@@ -107,10 +107,12 @@ impl ScoreWord {
 
     /// The score at `now` under `ban`, with the second that it is stamped with.
     pub(crate) fn at(self, ban: BanWord, now: u64, params: &Params) -> (Score, u64) {
+        let value = Score(ValueField::get(self.0) as u32);
+        if ban.in_force(now) {
+            return (value, second(now));
+        }
         let (score, stamp) = if PeriodField::get(self.0) == u64::from(ban.period()) {
-            (Score(ValueField::get(self.0) as u32), StampField::get(self.0))
-        } else if ban.in_force(now) {
-            return (Score(ValueField::get(self.0) as u32), second(now));
+            (value, StampField::get(self.0))
         } else {
             let score = if ban.was_lifted() { params.initial } else { params.probation };
             (score, ban.end_second())

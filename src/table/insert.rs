@@ -5,10 +5,13 @@ use super::{Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
 use crate::id::PeerId;
-use crate::peer::Site;
 use crate::peer::meta::Meta;
 use crate::peer::retention::Rank;
+use crate::peer::{Site, bytes};
 use crate::sync::{Ordering, Word, fence};
+
+/// Empty words that the first group keeps while the second is emptier.
+const SPARE: usize = 2;
 
 /// A record that may go, as it was judged.
 struct Candidate<'a> {
@@ -65,10 +68,12 @@ impl Table {
         Err(Full)
     }
 
-    /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had.
+    /// Takes an empty word and a slot that nobody has had. The first group is preferred while it is not nearly full, so that
+    /// most checks find their key there; then the emptier one.
     fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let entry = if second.used() < first.used() { second.empty() } else { first.empty() }?;
+        let crowded = first.used() + SPARE > WAYS && second.used() < first.used();
+        let entry = if crowded { second.empty() } else { first.empty() }?;
         let slot = self.fresh_slot()?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
         // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
@@ -165,7 +170,7 @@ impl Table {
             site.counters.add(slot as usize, Total::EvictedBans, 1);
         }
         // Relaxed: the claim has ended all writes, and its Acquire has made them visible.
-        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(|bytes| bytes.load(Ordering::Relaxed));
+        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(bytes::get);
         site.counters.add(slot as usize, Total::UploadedBytes, sent);
         site.counters.add(slot as usize, Total::DownloadedBytes, received);
         site.events.push(site.now, record.id(), EventKind::Evicted { banned });

@@ -46,7 +46,8 @@ impl Limit {
     /// `burst_nanos`: ten refill intervals.
     #[inline]
     pub(crate) fn new(rate: Rate, burst_nanos: u64) -> Self {
-        Self { rate, burst: (burst_nanos << UNIT_SHIFT).max(rate.cost(1)) }
+        let burst = burst_nanos << UNIT_SHIFT;
+        Self { rate, burst: if rate.fills_a_byte(burst) { burst } else { rate.cost(1) } }
     }
 
     /// Bytes that a full bucket holds.
