@@ -40,7 +40,8 @@ const LATENCY: Metric = gauge(
     &["percentile"],
 );
 const WITH_LATENCY: Metric = gauge("peerguard_peers_with_latency", "Peers that have an average latency.", &[]);
-const DENIALS: Metric = counter("peerguard_denials_total", "Requests refused, by the first rule that did.", &["reason"]);
+const DENIALS: Metric =
+    counter("peerguard_denials_total", "Requests refused, by the first rule that did.", &["reason"]);
 const WOULD_DENY: Metric =
     counter("peerguard_would_deny_total", "Requests of observed peers that would have been refused.", &[]);
 const PROBES_LOST: Metric = counter("peerguard_probes_lost_total", "Probes that did not report in time.", &[]);
@@ -48,18 +49,12 @@ const RECORDS: Metric = counter("peerguard_records_made_total", "Records made.",
 const EVICTIONS: Metric = counter("peerguard_evictions_total", "Records that were given to newcomers.", &[]);
 const EVICTED_BANS: Metric =
     counter("peerguard_evicted_bans_total", "Records that were given to newcomers with a ban in force.", &[]);
-const UNTRACKED: Metric = counter(
-    "peerguard_untracked_total",
-    "Requests and reports of newcomers for which no record could be made.",
-    &[],
-);
+const UNTRACKED: Metric =
+    counter("peerguard_untracked_total", "Requests and reports of newcomers for which no record could be made.", &[]);
 const EVENTS_DROPPED: Metric =
     counter("peerguard_events_dropped_total", "Events that were gone before they were drained.", &[]);
-const LIMIT: Metric = gauge(
-    "peerguard_bandwidth_limit_bytes_per_second",
-    "Limit of all peers together; 0 = unlimited.",
-    &["direction"],
-);
+const LIMIT: Metric =
+    gauge("peerguard_bandwidth_limit_bytes_per_second", "Limit of all peers together; 0 = unlimited.", &["direction"]);
 const AVAILABLE: Metric = gauge(
     "peerguard_bandwidth_available_bytes",
     "Bytes that the bucket of all peers holds; absent without a limit.",

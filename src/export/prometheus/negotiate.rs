@@ -42,7 +42,8 @@ mod tests {
         assert_eq!(preferred(prometheus), Format::OpenMetrics);
         assert_eq!(preferred("application/openmetrics-text; version=1.0.0; q=0.2, text/plain; q=0.9"), Format::Text);
         assert_eq!(preferred("application/openmetrics-text"), Format::OpenMetrics);
-        for classic in ["", "*/*", "text/plain", "text/html,application/xml;q=0.9,*/*;q=0.8", "application/json", "q=,;,"]
+        for classic in
+            ["", "*/*", "text/plain", "text/html,application/xml;q=0.9,*/*;q=0.8", "application/json", "q=,;,"]
         {
             assert_eq!(preferred(classic), Format::Text, "{classic:?}");
         }
