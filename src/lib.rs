@@ -25,6 +25,8 @@ mod guard;
 
 #[cfg(any(feature = "prometheus", feature = "graphql"))]
 pub mod export;
+#[cfg(feature = "http")]
+pub mod http;
 
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};
