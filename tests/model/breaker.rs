@@ -475,9 +475,12 @@ impl Breaker {
         let Phase::HalfOpen(trial) = &self.phase else {
             return false;
         };
-        let reach = rules.lease_ticks + (STEP_BACK_NS >> TICK_BITS) + 1;
+        let skew = STEP_BACK_NS >> TICK_BITS;
+        let age = tick(now) - trial.last_admitted;
+        let low = age.rem_euclid(LEASE_TURN);
+        let over = age < -skew || age >= rules.lease_ticks;
         let lease_ns = rules.lease_ticks << TICK_BITS;
-        let gone_round = idle <= lease_ns && near(tick(now) - trial.last_admitted, reach, LEASE_TURN);
+        let gone_round = idle <= lease_ns + (1 << TICK_BITS) && over && (low < rules.lease_ticks || low >= LEASE_TURN - skew);
         trial.out() > 0 && (gone_round || (idle >= lease_ns && !trial.lost(now, rules)))
     }
 }
