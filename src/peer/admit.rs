@@ -184,14 +184,19 @@ impl Record {
             let charge = held.as_ref().map_or_else(Charge::default, |held| held.charge);
             let mut admitted = Admitted { generation: gate.generation, probe: false, bytes, charge };
             if let Verdict::Probe(next) = verdict {
-                self.see(site.now);
-                // AcqRel: pairs with the Acquire loads of the gate; publishes the last-seen stamp that the lease is checked by.
+                if at.is_long_idle() {
+                    // Before the lease: who sees it must not take the record for long idle. The one case in which a
+                    // request that is refused after all, by a probe that came between, moves the stamp.
+                    self.see(site.now);
+                }
+                // AcqRel: pairs with the Acquire loads of the gate; publishes the stamp above.
                 if !self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                     held.iter().for_each(Held::undo);
                     // Acquire: as in `admit`.
                     word = self.gate.load(Ordering::Acquire);
                     continue;
                 }
+                self.see(site.now);
                 self.note_probe(word, &at, site);
                 admitted = Admitted { generation: next.generation, probe: true, ..admitted };
             }

@@ -28,6 +28,10 @@ impl Record {
             if next == score {
                 return true;
             }
+            if next.is_pending() {
+                // Before the mark: from the mark on every check looks here.
+                self.ask_ban_word();
+            }
             // AcqRel: pairs with the Acquire loads of `standing`; a pending ban is published with its moment.
             if self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed) {
                 if next.is_pending() {
@@ -42,17 +46,17 @@ impl Record {
     /// The words that a weight goes by.
     #[inline(always)]
     pub(super) fn standing(&self) -> (BanWord, ScoreWord) {
-        // Acquire: pairs with the AcqRel CAS of those who ban or lift. The ban is read before the score: a score computed
-        // under an older ban word carries that word's period, and is void under the newer one.
-        let ban = self.ban.load(Ordering::Acquire);
-        (ban, self.score.load(Ordering::Acquire))
+        // Acquire, both: pair with the AcqRel CASes below. The score is read before the ban: an earned ban changes the score
+        // word before the ban word, so a CAS on a score that was read first fails if such a ban has come between. A score
+        // computed under a ban word that an operator has replaced since carries the older period, and is void.
+        let score = self.score.load(Ordering::Acquire);
+        (self.ban.load(Ordering::Acquire), score)
     }
 
     /// Completes an earned ban: whoever meets the mark in the score word writes the ban word and takes the mark off.
     #[cold]
     fn settle(&self, score: ScoreWord, site: &Site<'_>) {
         let Some(pending) = score.pending(site.now) else { return };
-        self.ask_ban_word();
         loop {
             // Acquire: pairs with the CAS below, of another helper.
             let ban = self.ban.load(Ordering::Acquire);
@@ -119,7 +123,7 @@ impl Record {
             let next = ban.by_operator(ticks, code, site.now, params);
             // AcqRel: as in `write_earned`.
             if self.ban.swap_if_strong(ban, next, Ordering::AcqRel, Ordering::Relaxed) {
-                if next != ban {
+                if next.end() != ban.end() {
                     site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Operator));
                 }
                 return;
