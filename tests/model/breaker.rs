@@ -90,6 +90,8 @@ pub struct Seen {
     pub state: BreakerState,
     pub generation: u16,
     pub failures: u32,
+    /// Calls and failed calls, where a failure rate is set.
+    pub calls: Option<(u32, u32)>,
     pub level: u32,
     pub open_remaining: Option<i128>,
     pub probes_out: u32,
@@ -141,6 +143,7 @@ impl Breaker {
             state: BreakerState::Closed,
             generation: self.generation,
             failures: 0,
+            calls: rules.rate.map(|_| (0, 0)),
             level: self.level,
             open_remaining: None,
             probes_out: 0,
@@ -156,6 +159,7 @@ impl Breaker {
         match &self.phase {
             Phase::Closed => {
                 seen.failures = self.streak.count(rules.slice(now));
+                seen.calls = rules.rate.map(|_| self.calls.count(rules.slice(now)));
                 seen.level = self.aged_level(now);
             }
             Phase::Open { .. } => {

@@ -1,6 +1,6 @@
 //! The model's byte limits: both buckets or neither.
 
-use peerguard::{Direction, PeerId, Reason};
+use peerguard::{Direction, Limits, PeerId, Reason};
 
 use crate::reference::breaker::Slot;
 use crate::reference::bucket::{Bucket, Fit, Terms};
@@ -22,6 +22,16 @@ pub struct Request {
 }
 
 impl Model {
+    /// The guard's buckets that were unlimited start full; all others stand as they are.
+    pub fn update_limits(&mut self, now: u64, limits: Limits) {
+        for direction in Direction::ALL {
+            if self.global_terms(direction).is_none() {
+                self.global[direction as usize] = Bucket::full(now);
+            }
+        }
+        self.limits = limits;
+    }
+
     pub fn global_terms(&self, direction: Direction) -> Option<Terms> {
         let rate = match direction {
             Direction::Upload => self.limits.upload,
@@ -83,7 +93,7 @@ impl Model {
         let Request { direction, bytes } = request;
         let index = direction as usize;
         let mut take = Take { direction, charges: [0; 2] };
-        self.record(now, id).last_seen = now;
+        self.record(now, id).see(now);
         if !fits {
             return take;
         }

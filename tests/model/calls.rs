@@ -227,6 +227,8 @@ impl Mood {
             2 => 1_000_000_000,
             3 => self.burst_ns,
             4 => 3_600_000_000_000,
+            // In so much closed time a re-opening is forgotten.
+            5 => 300_000_000_000 + [0, 0, 1 << 20, 500_000_000][self.rng.usize(..4)],
             _ => self.step,
         };
         match self.rng.u32(..3) {

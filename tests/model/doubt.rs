@@ -26,6 +26,10 @@ impl Breaker {
         if idle < window_ns && slices.any(|counted| near(slice - counted, 8, SLICE_TURN)) {
             return true;
         }
+        // Slices next to the present one, by their low bits, are never emptied.
+        if self.calls.slices().any(|counted| near(slice - counted, 1, SLICE_TURN)) {
+            return true;
+        }
         // A call of the failure-rate window stands in its own slice; those ahead of a clock that stepped back may be gone.
         if self.calls.slices().any(|counted| counted > slice) {
             return true;
@@ -41,8 +45,11 @@ impl Breaker {
         let low = age.rem_euclid(LEASE_TURN);
         let over = age < -skew || age >= rules.lease_ticks;
         let lease_ns = rules.lease_ticks << TICK_BITS;
-        let gone_round =
-            idle <= lease_ns + (1 << TICK_BITS) && over && (low < rules.lease_ticks || low >= LEASE_TURN - skew);
-        trial.out() > 0 && (gone_round || (idle >= lease_ns && !trial.lost(now, rules)))
+        // Only half a turn without any record tells that the lease is of long ago.
+        let known_idle = idle >= (LEASE_TURN / 2) << TICK_BITS;
+        let gone_round = !(known_idle && idle >= lease_ns + (1 << TICK_BITS))
+            && over
+            && (low < rules.lease_ticks || low >= LEASE_TURN - skew);
+        trial.out() > 0 && (gone_round || (known_idle && idle >= lease_ns && !trial.lost(now, rules)))
     }
 }

@@ -138,7 +138,7 @@ impl Model {
         if let Some(peer) = self.peers.get_mut(&id) {
             permit.probe = peer.breaker.admit(now, slot, &self.breaker, &mut events);
             if permit.probe {
-                peer.last_seen = now;
+                peer.see(now);
             }
             permit.generation = peer.breaker.generation;
         }
@@ -149,7 +149,7 @@ impl Model {
     /// Counts the bytes of a permit that ends.
     fn settle_bytes(&mut self, now: u64, permit: &ModelPermit) {
         if let Some(take) = permit.take.filter(|_| permit.bytes > 0) {
-            self.record(now, permit.id).last_seen = now;
+            self.record(now, permit.id).see(now);
             self.moved(permit.id, take.direction, permit.bytes);
         }
     }
@@ -203,7 +203,7 @@ impl Model {
         let weight = self.weight(outcome);
         let peer = self.peers.get_mut(&id).expect("made above");
         let mut events = Vec::new();
-        peer.last_seen = now;
+        peer.see(now);
         peer.counts[outcome as usize] += 1;
         if peer.standing.ban(now).is_some() {
             // Counters only; a probe's slot goes back.
@@ -228,7 +228,7 @@ impl Model {
         if traffic == Traffic::default() {
             return;
         }
-        self.record(now, id).last_seen = now;
+        self.record(now, id).see(now);
         self.moved(id, Direction::Upload, traffic.sent);
         self.moved(id, Direction::Download, traffic.received);
     }

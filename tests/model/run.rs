@@ -165,7 +165,7 @@ impl<'g> Run<'g> {
             }
             Call::UpdateLimits(limits) => {
                 self.guard.update_limits(limits).map_err(|error| error.to_string())?;
-                self.model.limits = limits;
+                self.model.update_limits(now, limits);
                 same!("limits", self.guard.limits(), limits);
             }
             Call::TopPeers(n) => {
