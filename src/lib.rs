@@ -23,6 +23,9 @@ mod snapshot;
 
 mod guard;
 
+#[cfg(feature = "capi")]
+mod ffi;
+
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};
 pub use config::{

@@ -6,13 +6,15 @@
 mod bytes;
 mod calls;
 mod explain;
+#[cfg(feature = "capi")]
+mod foreign;
 mod gate;
 mod handle;
 mod operator;
 mod permit;
 mod queries;
 mod report;
-mod ticket;
+pub(crate) mod ticket;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -54,7 +56,7 @@ pub(crate) struct Inner {
     config: Config,
     clock: Clock,
     rules: Rules,
-    table: Table,
+    pub(crate) table: Table,
     counters: Counters,
     events: Ring,
     /// Next event to be drained.
