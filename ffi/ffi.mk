@@ -1,0 +1,72 @@
+# The C library, its installation and its tests; included by the top Makefile, from the top directory.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+CARGO ?= cargo
+CC ?= gcc
+CXX ?= g++
+OBJCOPY ?= objcopy
+
+FFI_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+# Changes with the ABI: PEERGUARD_ABI_VERSION - 1.
+FFI_SONAME := libpeerguard.so.0
+FFI_OUT := target/ffi
+FFI_STRICT := -Wall -Wextra -Wpedantic -Werror
+FFI_LIBS := -lpthread -ldl -lm
+
+.PHONY: capi header install ffi-test ffi-abi ffi-symbols go
+
+# libpeerguard.a and libpeerguard.so in $(FFI_OUT).
+#
+# The static library is linked into one object whose other symbols are made local, so that a host can link another Rust
+# library beside it.
+capi: $(FFI_OUT)/.built
+
+open := (
+FFI_SYMBOLS := $(shell sed -n 's/.*[ *]\(peerguard_[a-z_]*\)[$(open)].*/\1/p' include/peerguard.h | sort -u)
+FFI_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml ffi/preface.h $(shell find src -name '*.rs')
+
+$(FFI_OUT)/.built: $(FFI_SOURCES)
+	mkdir -p $(FFI_OUT)
+	$(call ffi_build,capi,target/capi,$(FFI_OUT),)
+	touch $@
+
+# With peerguard_fault_next, for the tests.
+$(FFI_OUT)/faults/.built: $(FFI_SOURCES)
+	mkdir -p $(FFI_OUT)/faults
+	$(call ffi_build,capi-faults,target/capi,$(FFI_OUT)/faults,peerguard_fault_next)
+	touch $@
+
+# Feature, cargo's directory, destination, further symbols. Bitcode of the standard library is of no use here, and upsets
+# tools that load a plugin for it.
+define ffi_build
+	$(CARGO) rustc --profile capi --features $(1) --lib --crate-type staticlib,cdylib -- -C link-arg=-Wl,-soname,$(FFI_SONAME)
+	ld -r --gc-sections $(patsubst %,-u %,$(FFI_SYMBOLS) $(4)) -o $(3)/peerguard.o --start-group $(2)/libpeerguard.a --end-group
+	$(OBJCOPY) --wildcard --keep-global-symbol='peerguard_*' --strip-debug -R .llvmbc -R .llvmcmd $(3)/peerguard.o
+	rm -f $(3)/libpeerguard.a
+	ar crs $(3)/libpeerguard.a $(3)/peerguard.o
+	rm $(3)/peerguard.o
+	$(OBJCOPY) --strip-debug $(2)/libpeerguard.so $(3)/$(FFI_SONAME)
+	ln -sf $(FFI_SONAME) $(3)/libpeerguard.so
+endef
+
+# Renders include/peerguard.h anew.
+header:
+	$(CARGO) build --features capi --message-format=json 2>/dev/null \
+		| sed -n 's/.*"package_id":"[^"]*peerguard[#@][^"]*".*"out_dir":"\([^"]*\)".*/\1/p' \
+		| tail -1 | xargs -I{} cp {}/peerguard.h include/peerguard.h
+
+install: capi
+	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/peerguard
+	install -m 644 include/peerguard.h include/peerguard.hpp $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(FFI_OUT)/libpeerguard.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(FFI_OUT)/$(FFI_SONAME) $(DESTDIR)$(LIBDIR)/libpeerguard.so.$(FFI_VERSION)
+	ln -sf libpeerguard.so.$(FFI_VERSION) $(DESTDIR)$(LIBDIR)/$(FFI_SONAME)
+	ln -sf $(FFI_SONAME) $(DESTDIR)$(LIBDIR)/libpeerguard.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(FFI_VERSION)|' ffi/pkgconfig/peerguard.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/peerguard.pc
+	sed -e 's|@VERSION@|$(FFI_VERSION)|' ffi/cmake/peerguard-config-version.cmake.in \
+		> $(DESTDIR)$(LIBDIR)/cmake/peerguard/peerguard-config-version.cmake
+	install -m 644 ffi/cmake/peerguard-config.cmake $(DESTDIR)$(LIBDIR)/cmake/peerguard/
