@@ -11,7 +11,9 @@ const STRIPES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Total {
+    /// Of records that are gone, and of peers without one.
     UploadedBytes,
+    /// Of records that are gone, and of peers without one.
     DownloadedBytes,
     Denied,
     ThrottledUploadPeer = Self::Denied as usize + crate::decision::Reason::COUNT,

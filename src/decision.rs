@@ -100,7 +100,6 @@ impl fmt::Display for Reason {
 
 /// What the breaker made of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a stale report did not reach the breaker"]
 pub enum Recorded {
     /// It counted.
     Counted,

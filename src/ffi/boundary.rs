@@ -19,8 +19,10 @@ pub(super) fn boundary(body: impl FnOnce() -> Outcome) -> i32 {
         Ok(Ok(answer)) => answer as i32,
         Ok(Err(failure)) => failure as i32,
         Err(payload) => {
-            // A payload may itself panic when it is dropped.
-            std::mem::forget(payload);
+            // A payload may itself panic when it is dropped; what that leaves is left.
+            if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(worse);
+            }
             PEERGUARD_ERR_PANIC
         }
     }

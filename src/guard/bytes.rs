@@ -39,7 +39,7 @@ impl PeerGuard {
     /// # Errors
     /// The first rule that refuses; `retry_after` is `None` for a request larger than a burst, which can never pass. A
     /// refusal changes nothing but its counter.
-    #[inline]
+    #[inline(always)]
     pub fn admit_bytes(&self, peer: &PeerId, direction: Direction, bytes: u64) -> Result<Permit<'_>, Rejection> {
         if bytes == 0 {
             return self.admit(peer);
@@ -69,7 +69,7 @@ impl Inner {
     }
 
     #[inline]
-    fn global_limit(&self, direction: Direction) -> Option<(&Bucket, Limit)> {
+    pub(super) fn global_limit(&self, direction: Direction) -> Option<(&Bucket, Limit)> {
         // Relaxed: the limit stands alone.
         let rate = self.global_rates[direction.index()].load(Ordering::Relaxed);
         self.limit(rate).map(|limit| (&*self.global[direction.index()], limit))
@@ -88,14 +88,38 @@ impl Inner {
     /// Takes bytes for a peer whose record the caller holds.
     #[inline]
     pub(super) fn take_from(&self, record: &Record, slot: u32, want: Want) -> Result<Admitted, Rejection> {
-        let site = self.site(slot, self.clock.now());
-        // Acquire: pairs with the CAS that announces own limits.
+        // Acquire: pairs with the CAS that announces own limits, and with every transition.
         let word = record.gate.load(Ordering::Acquire);
         // Relaxed: the limit stands alone.
         let inherited = self.peer_rates[want.direction.index()].load(Ordering::Relaxed);
         let limit = self.limit(record.rate(want.direction, word, inherited));
         let peer = limit.map(|limit| (&record.buckets[want.direction.index()], limit));
-        let mut demand = Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) };
+        let demand = Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) };
+        let recent = self.clock.recent();
+        if word.admits()
+            && !want.up_to
+            && self.coarse_bytes
+            && let Some(charge) = demand.charge_at_about(recent, self.grain)
+        {
+            record.see(recent);
+            return Ok(Admitted { generation: word.generation(), probe: false, bytes: want.bytes, charge });
+        }
+        let now = if self.grain == 0 { recent } else { self.clock.now() };
+        self.take_at(record, slot, want, demand, now)
+    }
+
+    /// As [`Self::take_from`], at the exact time.
+    fn take_at<'a>(
+        &'a self,
+        record: &'a Record,
+        slot: u32,
+        want: Want,
+        mut demand: Demand<'a>,
+        now: u64,
+    ) -> Result<Admitted, Rejection> {
+        let site = self.site(slot, now);
+        // Acquire: as in `take_from`.
+        let word = record.gate.load(Ordering::Acquire);
         let observed = !word.admits() && word.gate().forced == Forced::Observe;
         loop {
             if want.up_to {
@@ -221,7 +245,7 @@ impl Inner {
                 Hold::Untracked => self.untracked[direction].refund(back.peer),
                 // A permit that holds no pin; when the record has gone, so has the bucket.
                 Hold::Seen(tenancy) => {
-                    if let Some(pin) = self.table.pin(tenancy) {
+                    if let Some(pin) = self.table.pin(tenancy, &ticket.id) {
                         pin.record().buckets[direction].refund(back.peer);
                     }
                 }

@@ -44,9 +44,9 @@ use crate::token_bucket::rate::Rate;
 /// see the crate's text for what each costs.
 ///
 /// # Memory ordering
-/// Calls on one peer are ordered as if they came one after the other, in an order that agrees with each thread's own. A
-/// report happens before every check that sees its effect. Figures of different peers, and different figures of one view,
-/// may be moments apart.
+/// Breaker, score with ban, and each bucket of a peer change as if the calls came one after the other, in an order that
+/// agrees with each thread's own; overlapping calls may be ordered differently in each of them. A report happens before
+/// every check that sees its effect. Figures of different peers, and different figures of one view, may be moments apart.
 #[derive(Clone)]
 pub struct PeerGuard {
     pub(crate) inner: Arc<Inner>,
@@ -55,6 +55,10 @@ pub struct PeerGuard {
 pub(crate) struct Inner {
     config: Config,
     clock: Clock,
+    /// How old a recent time may be, in nanoseconds.
+    grain: u64,
+    /// Bursts are long against the grain, so that bytes may be booked by the recent time.
+    coarse_bytes: bool,
     rules: Rules,
     pub(crate) table: Table,
     counters: Counters,
@@ -63,6 +67,12 @@ pub(crate) struct Inner {
     cursor: Word<u64>,
     /// Events that draining found overwritten.
     lost: Word<u64>,
+    /// Most lost events that were shown.
+    shown_lost: Word<u64>,
+    /// Nanoseconds from the guard's clock to the wall's.
+    wall_offset: Word<u64>,
+    /// Most bytes that a snapshot has shown, by direction.
+    shown_bytes: [Word<u64>; 2],
     /// Bytes of all peers together, by direction.
     global: [CachePadded<Bucket>; 2],
     /// Bytes of each peer that has no record, all together, by direction.
@@ -72,6 +82,9 @@ pub(crate) struct Inner {
     /// Limits of each peer that has none of its own, by direction.
     peer_rates: [Word<Rate>; 2],
 }
+
+/// Bytes are booked by the recent time where a burst lasts at least so many times its grain.
+const COARSE_BURST: u64 = 64;
 
 impl PeerGuard {
     /// A guard on the system's clock.
@@ -96,12 +109,18 @@ impl PeerGuard {
         let now = clock.now();
         let bucket = |_| CachePadded::new(Bucket::new(now));
         let limits = config.bandwidth.limits();
+        let rules = Rules::new(&config, randomness.hash_one("salt"));
         let inner = Inner {
-            rules: Rules::new(&config, randomness.hash_one("salt")),
+            grain: clock.grain(),
+            coarse_bytes: rules.burst >= COARSE_BURST * clock.grain(),
+            rules,
             table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
             counters: Counters::new(),
             events: Ring::new(config.event_capacity),
             cursor: Word::new(0),
+            shown_lost: Word::new(0),
+            wall_offset: Word::new(0),
+            shown_bytes: [Word::new(0), Word::new(0)],
             lost: Word::new(0),
             global: Direction::ALL.map(bucket),
             untracked: Direction::ALL.map(|_| Bucket::new(now)),
@@ -151,6 +170,12 @@ impl PeerGuard {
         let set = |word: &Word<Rate>, limit| word.store(Rate::new(limit), Ordering::Relaxed);
         let [upload, download] = &self.inner.global_rates;
         let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
+        let now = self.inner.clock.now();
+        for (word, bucket) in [upload, download].into_iter().zip(&self.inner.global) {
+            if word.load(Ordering::Relaxed).is_unlimited() {
+                bucket.fill(now);
+            }
+        }
         set(upload, limits.upload);
         set(download, limits.download);
         set(per_peer_upload, limits.per_peer_upload);

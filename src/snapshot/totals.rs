@@ -3,7 +3,6 @@
 use crate::breaker::BreakerState;
 use crate::counters::{Counters, Total};
 use crate::decision::Reason;
-use crate::event::ring::Ring;
 use crate::peer::view::PeerView;
 
 /// A count for each scope of a byte limit.
@@ -84,9 +83,7 @@ impl Totals {
     }
 
     /// Takes over the counters.
-    pub(crate) fn count(&mut self, counters: &Counters, events: &Ring, cursor: u64, drained_lost: u64) {
-        self.uploaded = counters.sum(Total::UploadedBytes);
-        self.downloaded = counters.sum(Total::DownloadedBytes);
+    pub(crate) fn count(&mut self, counters: &Counters) {
         self.throttled_upload = Scopes {
             peer: counters.sum(Total::ThrottledUploadPeer),
             global: counters.sum(Total::ThrottledUploadGlobal),
@@ -102,13 +99,11 @@ impl Totals {
         self.evicted_bans = counters.sum(Total::EvictedBans);
         self.untracked = counters.sum(Total::Untracked);
         self.records_made = counters.sum(Total::Records);
-        self.events_lost = drained_lost + events.overwritten(cursor);
         self.denials = Reason::ALL.map(|reason| counters.denials(reason));
     }
 }
 
 /// Adds up peers in one pass.
-#[derive(Default)]
 pub(crate) struct Tally {
     totals: Totals,
     scores: f64,
@@ -116,6 +111,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Before the pass: what the records that have gone had moved. A record that goes during the pass may be missed by it;
+    /// read afterwards, it might be counted twice.
+    pub(crate) fn new(counters: &Counters) -> Self {
+        let uploaded = counters.sum(Total::UploadedBytes);
+        let downloaded = counters.sum(Total::DownloadedBytes);
+        Self { totals: Totals { uploaded, downloaded, ..Totals::default() }, scores: 0.0, reliabilities: 0.0 }
+    }
+
     pub(crate) fn add(&mut self, peer: &PeerView) {
         let totals = &mut self.totals;
         totals.total_peers += 1;
@@ -125,6 +128,8 @@ impl Tally {
             BreakerState::HalfOpen => totals.half_open += 1,
         }
         totals.banned += u64::from(peer.ban.is_some());
+        totals.uploaded = totals.uploaded.saturating_add(peer.bytes_sent);
+        totals.downloaded = totals.downloaded.saturating_add(peer.bytes_received);
         self.scores += peer.score;
         self.reliabilities += peer.reliability;
     }

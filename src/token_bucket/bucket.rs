@@ -46,7 +46,8 @@ impl Limit {
     /// `burst_nanos`: ten refill intervals.
     #[inline]
     pub(crate) fn new(rate: Rate, burst_nanos: u64) -> Self {
-        Self { rate, burst: (burst_nanos << UNIT_SHIFT).max(rate.cost(1)) }
+        let burst = burst_nanos << UNIT_SHIFT;
+        Self { rate, burst: if rate.fills_a_byte(burst) { burst } else { rate.cost(1) } }
     }
 
     /// Bytes that a full bucket holds.
@@ -66,6 +67,16 @@ impl PaidAt {
     pub(crate) fn debt(self, now: u64, burst: u64) -> u64 {
         let ahead = self.0.wrapping_sub(now << UNIT_SHIFT);
         if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
+    }
+
+    /// Takes `cost` units at a time that is at least `now` and at most `now + grain`, if it fits whichever that is.
+    ///
+    /// What is left is judged as at `now`, and the take is booked as at `now + grain`: so no more is ever admitted than by
+    /// the exact time. `None` says nothing about the exact time.
+    #[inline]
+    fn take_at_about(self, cost: u64, now: u64, grain: u64, limit: &Limit) -> Option<Self> {
+        let debt = self.debt(now, limit.burst).max(grain << UNIT_SHIFT);
+        (cost <= limit.burst.saturating_sub(debt)).then(|| Self((now << UNIT_SHIFT).wrapping_add(debt + cost)))
     }
 
     /// Takes `cost` units at `now`.
@@ -116,6 +127,29 @@ impl Bucket {
             if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
                 return Ok(Taken { before, after });
             }
+        }
+    }
+
+    /// Takes `cost` units at a time between `now` and `now + grain`; `None`, and nothing done, where only the exact time can
+    /// tell.
+    ///
+    /// `before`: the word as it was just read. Who takes from two buckets reads both first, so that the second load does not
+    /// wait for the first CAS.
+    #[inline]
+    pub(crate) fn take_at_about(
+        &self,
+        mut before: PaidAt,
+        cost: u64,
+        (now, grain): (u64, u64),
+        limit: &Limit,
+    ) -> Option<Taken> {
+        loop {
+            let after = before.take_at_about(cost, now, grain, limit)?;
+            // Relaxed: as in `take`.
+            if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                return Some(Taken { before, after });
+            }
+            before = self.paid_at();
         }
     }
 
