@@ -70,3 +70,46 @@ install: capi
 	sed -e 's|@VERSION@|$(FFI_VERSION)|' ffi/cmake/peerguard-config-version.cmake.in \
 		> $(DESTDIR)$(LIBDIR)/cmake/peerguard/peerguard-config-version.cmake
 	install -m 644 ffi/cmake/peerguard-config.cmake $(DESTDIR)$(LIBDIR)/cmake/peerguard/
+
+# The C tests: under the sanitizers and valgrind, and from a staged install through pkg-config and through CMake.
+FFI_STAGE := target/ffi/stage
+FFI_T := target/ffi/tests
+FFI_ASAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FFI_PKG = PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig pkg-config
+
+ffi-test: capi ffi-symbols ffi-header-check ffi-sanitized ffi-installed ffi-valgrind
+
+.PHONY: ffi-header-check ffi-sanitized ffi-installed ffi-valgrind
+
+ffi-header-check:
+	mkdir -p $(FFI_T)
+	printf '#include "peerguard.h"\nint main(void) { return PEERGUARD_OK; }\n' > $(FFI_T)/header.c
+	$(CC) -std=c99 $(FFI_STRICT) -Iinclude -fsyntax-only $(FFI_T)/header.c
+	$(CXX) -x c++ -std=c++11 $(FFI_STRICT) -Iinclude -fsyntax-only $(FFI_T)/header.c
+
+# Nothing but our own names is visible, and all of them are there.
+ffi-symbols: capi
+	mkdir -p $(FFI_T)
+	echo $(FFI_SYMBOLS) | tr ' ' '\n' > $(FFI_T)/declared
+	nm -g --defined-only $(FFI_OUT)/libpeerguard.a 2>&1 | awk 'NF == 3 { print $$3 }' | sort | diff $(FFI_T)/declared -
+	nm -D --defined-only $(FFI_OUT)/libpeerguard.so | awk '{ print $$3 }' | sort | diff $(FFI_T)/declared -
+
+ffi-sanitized: capi
+	mkdir -p $(FFI_T)
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/behaviour.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour
+	$(FFI_T)/behaviour
+	$(CXX) -std=c++17 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/wrapper.cpp $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/wrapper
+	$(FFI_T)/wrapper
+
+ffi-installed: capi
+	rm -rf $(FFI_STAGE) $(FFI_T)/cmake
+	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) install PREFIX=$(abspath $(FFI_STAGE))
+	$(CC) -std=c99 $(FFI_STRICT) ffi/tests/behaviour.c $$($(FFI_PKG) --cflags --libs peerguard) -lm -o $(FFI_T)/behaviour-shared
+	LD_LIBRARY_PATH=$(FFI_STAGE)/lib $(FFI_T)/behaviour-shared
+	cmake -S ffi/tests/cmake -B $(FFI_T)/cmake -DCMAKE_PREFIX_PATH=$(abspath $(FFI_STAGE)) > $(FFI_T)/cmake.log
+	cmake --build $(FFI_T)/cmake >> $(FFI_T)/cmake.log
+	cd $(FFI_T)/cmake && ctest --output-on-failure
+
+ffi-valgrind: capi
+	$(CC) -std=c99 -g ffi/tests/behaviour.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour-plain
+	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 $(FFI_T)/behaviour-plain
