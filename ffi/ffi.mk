@@ -77,9 +77,9 @@ FFI_T := target/ffi/tests
 FFI_ASAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FFI_PKG = PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig pkg-config
 
-ffi-test: capi ffi-symbols ffi-header-check ffi-sanitized ffi-installed ffi-valgrind
+ffi-test: capi ffi-symbols ffi-header-check ffi-abi ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind
 
-.PHONY: ffi-header-check ffi-sanitized ffi-installed ffi-valgrind
+.PHONY: ffi-header-check ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind ffi-abi-baseline
 
 ffi-header-check:
 	mkdir -p $(FFI_T)
@@ -100,6 +100,34 @@ ffi-sanitized: capi
 	$(FFI_T)/behaviour
 	$(CXX) -std=c++17 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/wrapper.cpp $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/wrapper
 	$(FFI_T)/wrapper
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/sequences.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/sequences
+	$(FFI_T)/sequences
+
+# Every function with bad arguments; then every function with a panic inside it.
+ffi-matrix: capi
+	mkdir -p $(FFI_T)
+	python3 ffi/tests/matrix.py include/peerguard.h > $(FFI_T)/matrix.c
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude -Iffi/tests $(FFI_T)/matrix.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/matrix
+	$(FFI_T)/matrix
+
+ffi-faults: $(FFI_OUT)/faults/.built ffi-matrix
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -DWITH_FAULTS -Iinclude -Iffi/tests $(FFI_T)/matrix.c $(FFI_OUT)/faults/libpeerguard.a \
+		$(FFI_LIBS) -o $(FFI_T)/matrix-faults
+	$(FFI_T)/matrix-faults 2> $(FFI_T)/matrix-faults.log || (tail $(FFI_T)/matrix-faults.log; false)
+
+# The interface as types and functions, against the committed baseline.
+$(FFI_T)/current.abi: include/peerguard.h ffi/abi/declared.py
+	mkdir -p $(FFI_T)
+	python3 ffi/abi/declared.py include/peerguard.h > $(FFI_T)/declared.c
+	$(CC) -g -shared -fPIC -Iinclude $(FFI_T)/declared.c -o $(FFI_T)/declared.so
+	abidw --no-corpus-path --no-comp-dir-path --no-show-locs $(FFI_T)/declared.so > $@
+
+ffi-abi: $(FFI_T)/current.abi
+	abidiff ffi/abi/peerguard.abi $(FFI_T)/current.abi
+
+# After a change of the interface that is meant, with PEERGUARD_ABI_VERSION and the soname raised.
+ffi-abi-baseline: $(FFI_T)/current.abi
+	cp $(FFI_T)/current.abi ffi/abi/peerguard.abi
 
 ffi-installed: capi
 	rm -rf $(FFI_STAGE) $(FFI_T)/cmake
