@@ -812,7 +812,16 @@ int32_t peerguard_new(const struct peerguard_config *config,
                       const struct peerguard_clock *clock,
                       peerguard_guard *guard);
 
-// Frees a guard.
+// Makes another handle of the same guard, to be freed by itself: the guard's memory lives until its last handle and its
+// last peer are freed. For bindings whose objects end at different times.
+//
+// `other` receives the handle. Permits belong to the handle that gave them. Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _TOO_MANY, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_share(peerguard_guard guard,
+                        peerguard_guard *other);
+
+// Frees a guard's handle.
 //
 // Waits until calls on it that other threads are making have returned; calls that come later, with this handle, get
 // PEERGUARD_ERR_FREED. Of several threads that free it one succeeds. Peers and snapshots of the guard stay good until they

@@ -59,7 +59,8 @@ static void versions(void) {
 static void configuration(void) {
     peerguard_config config = plain_config();
     peerguard_config classic;
-    peerguard_guard guard = 77;
+    peerguard_guard guard = 77, other = 0;
+    peerguard_id id = id_of(1);
     char message[128];
     CHECK_IS(config.struct_size, sizeof config);
     CHECK_IS(config.failure_threshold, 5);
@@ -93,8 +94,13 @@ static void configuration(void) {
     CHECK(classic.backoff == 0 && classic.ban_duration == PEERGUARD_NONE);
     classic.max_peers = 10;
     CHECK_IS(peerguard_new(&classic, NULL, &guard), PEERGUARD_OK);
+    CHECK_IS(peerguard_share(guard, &other), PEERGUARD_OK);
+    CHECK(other != guard);
+    CHECK_IS(peerguard_ban(guard, &id, PEERGUARD_NONE, 1), PEERGUARD_OK);
     CHECK_IS(peerguard_free(guard), PEERGUARD_OK);
     CHECK_IS(peerguard_free(guard), PEERGUARD_ERR_FREED);
+    CHECK_IS(peerguard_is_banned(other, &id), PEERGUARD_OK);
+    CHECK_IS(peerguard_free(other), PEERGUARD_OK);
 }
 
 static void ids(void) {

@@ -114,7 +114,27 @@ pub unsafe extern "C" fn peerguard_new(
     })
 }
 
-/// Frees a guard.
+/// Makes another handle of the same guard, to be freed by itself: the guard's memory lives until its last handle and its
+/// last peer are freed. For bindings whose objects end at different times.
+///
+/// `other` receives the handle. Permits belong to the handle that gave them. Any thread.
+///
+/// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _TOO_MANY, _HANDLE, _FREED, _REENTRANT.
+///
+/// # Safety
+/// See above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn peerguard_share(guard: peerguard_guard, other: *mut peerguard_guard) -> i32 {
+    boundary(|| {
+        // SAFETY: the pointer points to a handle, as the header says.
+        let other = unsafe { Place::new(other)? };
+        let shared = PeerGuard::clone(&*GUARDS.hold(guard)?);
+        other.put(GUARDS.insert(shared)?);
+        Ok(Answer::Yes)
+    })
+}
+
+/// Frees a guard's handle.
 ///
 /// Waits until calls on it that other threads are making have returned; calls that come later, with this handle, get
 /// PEERGUARD_ERR_FREED. Of several threads that free it one succeeds. Peers and snapshots of the guard stay good until they
