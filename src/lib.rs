@@ -64,6 +64,8 @@ mod guard;
 pub mod export;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "capi")]
+mod ffi;
 
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};

@@ -99,6 +99,12 @@ impl<T: Packed> Word<T> {
     pub(crate) fn bits(&self) -> u64 {
         self.bits.load(Ordering::Relaxed)
     }
+
+    /// Where the word stands, for readers outside Rust.
+    #[cfg(all(feature = "capi", not(peerguard_loom)))]
+    pub(crate) fn address(&self) -> *const u64 {
+        self.bits.as_ptr()
+    }
 }
 
 impl<T: Packed + fmt::Debug> fmt::Debug for Word<T> {
