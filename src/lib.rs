@@ -23,6 +23,10 @@ mod snapshot;
 
 mod guard;
 
+#[cfg(all(test, peerguard_loom))]
+#[path = "../loom-tests/mod.rs"]
+mod loom_tests;
+
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};
 pub use config::{
