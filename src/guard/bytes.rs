@@ -39,7 +39,7 @@ impl PeerGuard {
     /// # Errors
     /// The first rule that refuses; `retry_after` is `None` for a request larger than a burst, which can never pass. A
     /// refusal changes nothing but its counter.
-    #[inline]
+    #[inline(always)]
     pub fn admit_bytes(&self, peer: &PeerId, direction: Direction, bytes: u64) -> Result<Permit<'_>, Rejection> {
         if bytes == 0 {
             return self.admit(peer);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bytes::Want;
+use super::ticket::Hold;
 use super::{Inner, PeerGuard};
 use crate::breaker::transition::Asker;
 use crate::decision::{Recorded, Traffic};
@@ -28,7 +29,8 @@ impl PeerGuard {
         if let Some(milliseconds) = latency_ms.filter(|ms| !ms.is_finite() || *ms < 0.0) {
             return Err(InvalidLatency { milliseconds });
         }
-        let report = Report { outcome: Outcome::SyncSuccess, latency: latency_ms, traffic: Traffic::NONE };
+        let report =
+            Report { outcome: Outcome::SyncSuccess, latency: latency_ms.map(f64::abs), traffic: Traffic::NONE };
         Ok(self.inner.report_by_key(peer, &report, Standing::Call))
     }
 
@@ -86,7 +88,13 @@ impl Inner {
         }
         match self.take(id, Want { direction, bytes, up_to: false, gate: false }) {
             Ok(ticket) => {
-                self.abandon(&ticket);
+                match ticket.hold {
+                    Hold::Kept(slot) => {
+                        self.table.record(slot).count_bytes(&ticket.traffic());
+                        self.table.unpin(slot);
+                    }
+                    _ => self.abandon(&ticket),
+                }
                 true
             }
             Err(_) => false,

@@ -7,7 +7,7 @@ use crate::breaker::transition::{self, Asker, Verdict};
 use crate::decision::{Reason, Rejection};
 use crate::event::Event;
 use crate::id::PeerId;
-use crate::peer::view::{Image, PeerView, Wall};
+use crate::peer::view::{Image, PeerView};
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::Limit;
 use crate::token_bucket::rate::Rate;
@@ -75,12 +75,9 @@ impl PeerGuard {
 impl Inner {
     fn explain(&self, id: &PeerId) -> Explanation {
         let wall = self.wall();
-        let found = self.table.image_of(id);
-        let view = found
-            .as_ref()
-            .map(|(slot, image)| image.view(&wall, self.peer_rates(), self.table.rate(*slot), &self.rules));
-        let image = found.map(|(_, image)| image);
-        let refusal = image.as_ref().and_then(|image| self.refusal(image, &wall));
+        let image = self.table.image_of(id);
+        let view = image.as_ref().map(|image| image.view(&wall, self.peer_rates(), &self.rules));
+        let refusal = image.as_ref().and_then(|image| self.refusal(image, wall.now));
         let observed = view.as_ref().is_some_and(|view| view.forced == Forced::Observe);
         let (verdict, spared) = match refusal {
             Some(rejection) if !observed => (Err(rejection), None),
@@ -99,11 +96,11 @@ impl Inner {
     }
 
     /// The first rule that refuses, by the words of `image`.
-    fn refusal(&self, image: &Image, wall: &Wall) -> Option<Rejection> {
-        if let Some(ban) = image.ban(wall.now) {
+    pub(super) fn refusal(&self, image: &Image, now: u64) -> Option<Rejection> {
+        if let Some(ban) = image.ban(now, &self.rules) {
             return Some(Rejection { reason: Reason::Banned, retry_after: ban.remaining });
         }
-        match transition::ask(image.gate.gate(), Asker::Permit, &image.moment(wall.now), &self.rules.breaker) {
+        match transition::ask(image.gate.gate(), Asker::Permit, &image.moment(now), &self.rules.breaker) {
             Verdict::Pass | Verdict::Probe(_) => None,
             Verdict::ForcedOpen => Some(Rejection::for_good(Reason::ForcedOpen)),
             Verdict::Open(wait) => Some(Rejection::after(Reason::Open, wait)),

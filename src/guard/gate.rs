@@ -20,7 +20,7 @@ impl PeerGuard {
     ///
     /// # Errors
     /// The first rule that refuses. A refusal changes nothing but its counter.
-    #[inline]
+    #[inline(always)]
     pub fn admit(&self, peer: &PeerId) -> Result<Permit<'_>, Rejection> {
         self.inner.admit(peer).map(|ticket| Pass::new(self, ticket))
     }
@@ -35,7 +35,7 @@ impl PeerGuard {
 }
 
 impl Inner {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, id: &PeerId) -> Result<Ticket, Rejection> {
         match self.table.find(id) {
             Some((tenancy, gate)) if gate.admits() => Ok(Ticket::plain(id, Hold::Seen(tenancy), gate.generation())),
@@ -46,11 +46,11 @@ impl Inner {
 
     /// A peer whose gate needs a closer look, under a pin.
     fn admit_slow(&self, id: &PeerId, tenancy: Tenancy) -> Result<Ticket, Rejection> {
-        let Some(pin) = self.table.pin(tenancy).or_else(|| self.table.pin_found(id)) else {
+        let Some(pin) = self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)) else {
             return self.admit_unknown(id);
         };
         let admitted = self.admit_pinned(&pin, Asker::Permit)?;
-        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(tenancy) };
+        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
         Ok(Ticket::of(id, hold, Direction::Upload, &admitted))
     }
 

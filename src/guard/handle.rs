@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::bytes::Want;
 use super::ticket::{Hold, Ticket};
 use super::{Inner, Pass, PeerGuard, Permit};
+use crate::breaker::Forced;
 use crate::breaker::transition::Asker;
 use crate::decision::{Recorded, Rejection, Traffic};
 use crate::id::PeerId;
+use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
@@ -62,23 +64,31 @@ impl Peer {
     ///
     /// # Errors
     /// The first rule that would refuse.
-    #[inline]
+    #[inline(always)]
     pub fn check(&self) -> Result<(), Rejection> {
-        let Some(slot) = self.slot else { return self.guard.explain(&self.id).verdict };
+        let Some(slot) = self.slot else { return self.check_slow(None) };
         let record = self.guard.inner.table.record(slot);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = record.gate.load(Ordering::Acquire);
         if gate.admits() {
             return Ok(());
         }
-        self.guard.explain(&self.id).verdict
+        self.check_slow(Some(record))
+    }
+
+    fn check_slow(&self, record: Option<&Record>) -> Result<(), Rejection> {
+        let inner = &self.guard.inner;
+        let held = || record.zip(self.slot).map(|(record, slot)| record.image(inner.table.rate(slot)));
+        let Some(image) = held().or_else(|| inner.table.image_of(&self.id)) else { return Ok(()) };
+        let observed = image.gate.gate().forced == Forced::Observe;
+        inner.refusal(&image, inner.clock.now()).filter(|_| !observed).map_or(Ok(()), Err)
     }
 
     /// As [`PeerGuard::admit`].
     ///
     /// # Errors
     /// As for [`PeerGuard::admit`].
-    #[inline]
+    #[inline(always)]
     pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
         let Some(slot) = self.slot else { return self.guard.admit(&self.id) };
         let inner = &self.guard.inner;
@@ -98,7 +108,7 @@ impl Peer {
     ///
     /// # Errors
     /// As for [`PeerGuard::admit_bytes`].
-    #[inline]
+    #[inline(always)]
     pub fn admit_bytes(&self, direction: Direction, bytes: u64) -> Result<Permit<'_>, Rejection> {
         if bytes == 0 {
             return self.admit();
@@ -117,7 +127,7 @@ impl Peer {
         self.take(Want { direction, bytes: want, up_to: true, gate: true })
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
         let inner = &self.guard.inner;
         let ticket = match self.slot {

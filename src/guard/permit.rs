@@ -30,7 +30,7 @@ pub type Permit<'g> = Pass<&'g PeerGuard>;
 pub type OwnedPermit = Pass<PeerGuard>;
 
 impl<G: Borrow<PeerGuard>> Pass<G> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(guard: G, ticket: Ticket) -> Self {
         Self { guard, ticket }
     }
@@ -38,20 +38,27 @@ impl<G: Borrow<PeerGuard>> Pass<G> {
     /// Reports a sync that went well.
     #[inline]
     pub fn success(self, latency: Option<Duration>) -> Recorded {
-        self.record(Outcome::SyncSuccess, latency, Traffic::NONE)
+        self.end(Outcome::SyncSuccess, latency, Traffic::NONE)
     }
 
     /// Reports a sync that failed.
     #[inline]
     pub fn failure(self) -> Recorded {
-        self.record(Outcome::SyncFailure, None, Traffic::NONE)
+        self.end(Outcome::SyncFailure, None, Traffic::NONE)
     }
 
     /// Reports any outcome, with its latency and with bytes that were moved beyond those of the permit.
     #[inline]
     pub fn record(self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        self.end(outcome, latency, traffic)
+    }
+
+    /// Inlined, so that each way of reporting is compiled for its outcome.
+    #[inline(always)]
+    fn end(mut self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
         let recorded = self.guard.borrow().inner.finish(&self.ticket, Report::new(outcome, latency, traffic));
-        self.spent();
+        // The permit's own end is skipped: it has been reported.
+        self.ticket.disarm();
         recorded
     }
 
@@ -90,16 +97,10 @@ impl<G: Borrow<PeerGuard>> Pass<G> {
     pub fn generation(&self) -> u16 {
         self.ticket.generation.number()
     }
-
-    /// Drops the guard's handle and skips the permit's own end: it has been reported.
-    #[inline]
-    fn spent(mut self) {
-        self.ticket.disarm();
-    }
 }
 
 impl<G: Borrow<PeerGuard>> Drop for Pass<G> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if self.ticket.is_armed() {
             self.guard.borrow().inner.abandon(&self.ticket);

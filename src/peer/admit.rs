@@ -10,7 +10,7 @@ use super::Site;
 use super::record::Record;
 use crate::breaker::Forced;
 use crate::breaker::gate::{GateWord, Generation, Phase};
-use crate::breaker::transition::{self, Asker, Verdict};
+use crate::breaker::transition::{self, Asker, Moment, Verdict};
 use crate::counters::Total;
 use crate::decision::{Reason, Rejection};
 use crate::event::EventKind;
@@ -82,17 +82,19 @@ impl<'a> Demand<'a> {
     /// can tell.
     #[inline]
     pub(crate) fn charge_at_about(&'a self, now: u64, grain: u64) -> Option<Charge> {
+        let read = |(bucket, limit): &(&Bucket, Limit)| (bucket.paid_at(), limit.rate.cost(self.bytes));
+        let (peer, global) = (self.peer.as_ref().map(read), self.global.as_ref().map(read));
         let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
-        if let Some((bucket, limit)) = &self.peer {
-            held.charge.peer = limit.rate.cost(self.bytes);
-            held.peer = Some(bucket.take_at_about(held.charge.peer, now, grain, limit)?);
+        if let (Some((bucket, limit)), Some((before, cost))) = (&self.peer, peer) {
+            held.peer = Some(bucket.take_at_about(before, cost, (now, grain), limit)?);
+            held.charge.peer = cost;
         }
-        if let Some((bucket, limit)) = &self.global {
-            held.charge.global = limit.rate.cost(self.bytes);
-            if bucket.take_at_about(held.charge.global, now, grain, limit).is_none() {
+        if let (Some((bucket, limit)), Some((before, cost))) = (&self.global, global) {
+            if bucket.take_at_about(before, cost, (now, grain), limit).is_none() {
                 held.undo();
                 return None;
             }
+            held.charge.global = cost;
         }
         Some(held.charge)
     }
@@ -163,7 +165,9 @@ impl Record {
         loop {
             let gate = word.gate();
             let observed = gate.forced == Forced::Observe;
-            let (verdict, mut denied) = self.ask(word, asker, site);
+            // Before the last-seen stamp is moved.
+            let at = self.moment(site);
+            let (verdict, mut denied) = self.ask(word, asker, &at, site);
             if denied.is_some() && !observed {
                 return Err(denied.unwrap_or_else(|| Rejection::for_good(Reason::Banned)));
             }
@@ -180,15 +184,20 @@ impl Record {
             let charge = held.as_ref().map_or_else(Charge::default, |held| held.charge);
             let mut admitted = Admitted { generation: gate.generation, probe: false, bytes, charge };
             if let Verdict::Probe(next) = verdict {
-                self.see(site.now);
-                // AcqRel: pairs with the Acquire loads of the gate; publishes the last-seen stamp that the lease is checked by.
+                if at.is_long_idle() {
+                    // Before the lease: who sees it must not take the record for long idle. The one case in which a
+                    // request that is refused after all, by a probe that came between, moves the stamp.
+                    self.see(site.now);
+                }
+                // AcqRel: pairs with the Acquire loads of the gate; publishes the stamp above.
                 if !self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                     held.iter().for_each(Held::undo);
                     // Acquire: as in `admit`.
                     word = self.gate.load(Ordering::Acquire);
                     continue;
                 }
-                self.note_probe(word, site);
+                self.see(site.now);
+                self.note_probe(word, &at, site);
                 admitted = Admitted { generation: next.generation, probe: true, ..admitted };
             }
             if denied.is_some() {
@@ -199,10 +208,10 @@ impl Record {
     }
 
     /// Ban and breaker: what the breaker says, and the first rule that refuses.
-    pub(crate) fn ask(&self, word: GateWord, asker: Asker, site: &Site<'_>) -> (Verdict, Option<Rejection>) {
+    fn ask(&self, word: GateWord, asker: Asker, at: &Moment, site: &Site<'_>) -> (Verdict, Option<Rejection>) {
         let gate = word.gate();
         let banned = gate.banned.then(|| self.ban_in_force(site)).flatten();
-        let verdict = transition::ask(gate, asker, &self.moment(site), &site.rules.breaker);
+        let verdict = transition::ask(gate, asker, at, &site.rules.breaker);
         let refused = match (banned, verdict) {
             (Some(ban), _) => Some(Rejection { reason: Reason::Banned, retry_after: ban.remaining }),
             (None, Verdict::Pass | Verdict::Probe(_)) => None,
@@ -214,11 +223,11 @@ impl Record {
     }
 
     /// Writes down what time had done to the gate before this probe was taken.
-    fn note_probe(&self, before: GateWord, site: &Site<'_>) {
-        let (gate, moment) = (before.gate(), self.moment(site));
+    fn note_probe(&self, before: GateWord, at: &Moment, site: &Site<'_>) {
+        let gate = before.gate();
         match gate.phase {
             Phase::Open { .. } => site.events.push(site.now, self.id(), EventKind::HalfOpened),
-            _ => self.note_lost(transition::seen(gate, &moment, &site.rules.breaker).1, site),
+            _ => self.note_lost(transition::seen(gate, at, &site.rules.breaker).1, site),
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod admit;
 pub(crate) mod ban;
+pub(crate) mod bytes;
 pub(crate) mod latency;
 pub(crate) mod meta;
 pub(crate) mod operator;

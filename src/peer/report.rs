@@ -14,9 +14,10 @@
 //! time or later, and does not take the window for one that has long been idle.
 
 use super::Site;
+use super::bytes;
 use super::latency;
 use super::record::Record;
-use crate::breaker::gate::{Generation, Phase};
+use crate::breaker::gate::{Gate, Generation, Phase};
 use crate::breaker::rate::{Counted, RateWindow};
 use crate::breaker::transition::{self, Moment, Probe, SlotOf};
 use crate::breaker::window::FailureWindow;
@@ -53,7 +54,7 @@ pub(crate) struct Report {
 
 impl Record {
     /// Records a report. The caller holds the record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn report(
         &self,
         report: &Report,
@@ -63,16 +64,18 @@ impl Record {
     ) -> Recorded {
         // Acquire: pairs with the Release CAS of a failure; the last-seen stamp below is then no older than that failure.
         let window = self.window.load(Ordering::Acquire);
+        // Relaxed: see above. Read before it is moved.
+        let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
+        // Before the counters, whose locked instructions later loads would wait for.
+        let standing_words = self.standing();
         let effect = report.outcome.effect();
         self.carry(&report.traffic, site);
         if effect == Effect::None {
-            return self.move_breaker(effect, standing, rate, (window, 0), site);
+            return self.move_breaker(effect, standing, rate, (window, idle), site);
         }
-        // Relaxed: see above.
-        let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
         self.count(report.outcome);
         self.see(site.now);
-        if !self.weigh(report.outcome, site) {
+        if !self.weigh(report.outcome, standing_words, site) {
             // Under a ban an outcome counts, and nothing else; a probe slot goes back.
             return self.move_breaker(Effect::None, standing, rate, (window, idle), site);
         }
@@ -83,22 +86,26 @@ impl Record {
     }
 
     /// Counts bytes that were moved. The totals add up the records, and what the table writes down when one goes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn carry(&self, traffic: &Traffic, site: &Site<'_>) {
         if traffic.is_none() {
             return;
         }
         self.see(site.now);
-        // Relaxed: counters order nothing.
+        self.count_bytes(traffic);
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_bytes(&self, traffic: &Traffic) {
         if traffic.sent != 0 {
-            self.bytes[Direction::Upload.index()].add(traffic.sent, Ordering::Relaxed);
+            bytes::add(&self.bytes[Direction::Upload.index()], traffic.sent);
         }
         if traffic.received != 0 {
-            self.bytes[Direction::Download.index()].add(traffic.received, Ordering::Relaxed);
+            bytes::add(&self.bytes[Direction::Download.index()], traffic.received);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&self, outcome: Outcome) {
         // Relaxed: counters order nothing.
         let word = match outcome {
@@ -116,7 +123,7 @@ impl Record {
     }
 
     /// The breaker's part. `seen`: the window as read before the stamps, and how long the record had been idle then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn move_breaker(
         &self,
         effect: Effect,
@@ -164,7 +171,7 @@ impl Record {
             if matches!(gate.forced, Forced::Open | Forced::Closed) {
                 return Recorded::Ignored;
             }
-            let at = self.moment(site);
+            let at = Moment { idle, ..self.moment(site) };
             let (seen, _) = transition::seen(gate, &at, &rules.breaker);
             if seen.generation != gate.generation {
                 // The open time is over, or the probes are to be taken back: this report comes too late.
@@ -188,6 +195,7 @@ impl Record {
                     let Some(next) = transition::probe_ended(seen, slot, probe, &at, &rules.breaker) else {
                         return Recorded::Ignored;
                     };
+                    let next = self.in_fresh_period(next);
                     // AcqRel: pairs with the Acquire loads of the gate.
                     if self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                         match next.state() {
@@ -264,6 +272,16 @@ impl Record {
                 return self.note_opened(site);
             }
         }
+    }
+
+    /// A gate that has just closed, in a period whose low bits the failure window does not carry from long ago.
+    pub(super) fn in_fresh_period(&self, gate: Gate) -> Gate {
+        if !matches!(gate.phase, Phase::Closed { .. }) {
+            return gate;
+        }
+        // Relaxed: nobody counts failures before the gate is closed.
+        let window = self.window.load(Ordering::Relaxed);
+        Gate { generation: window.skip_own_period(gate.generation), ..gate }
     }
 
     fn note_opened(&self, site: &Site<'_>) {

@@ -36,7 +36,7 @@ impl Record {
         let gate: Gate = self.gate.load(Ordering::Relaxed).gate();
         let ban = self.ban.load(Ordering::Relaxed);
         let score = self.score.load(Ordering::Relaxed);
-        if gate.limited || gate.forced != Forced::None || (ban.in_force(now) && ban.is_operators()) {
+        if gate.limited || gate.forced != Forced::None || ban.is_held(now) {
             return None;
         }
         if ban.in_force(now) || score.is_pending() {

@@ -99,18 +99,29 @@ impl ScoreWord {
         Some(Pending { fatal: FatalField::get(self.0) == 1, turn: TurnField::get(self.0) == 1, moment: at })
     }
 
-    /// The word without the mark, once the ban has been written.
+    /// The word without the mark, once the ban has been written. It carries the period before its own: it is void under
+    /// every ban word that can follow, and differs from the word before the mark.
     pub(crate) fn settled(self, pending: &Pending) -> Self {
-        let unmarked = PendingField::set(self.0, 0);
-        Self(StampField::set(unmarked, second(pending.moment)))
+        let unmarked = StampField::set(PendingField::set(self.0, 0), second(pending.moment));
+        Self(PeriodField::set(unmarked, PeriodField::get(self.0).wrapping_sub(1)))
+    }
+
+    /// The ban word as it will be once a mark has been settled.
+    pub(crate) fn settling(self, ban: BanWord, now: u64, params: &Params) -> BanWord {
+        match self.pending(now) {
+            Some(pending) if pending.turn == ban.turn() => ban.earned(pending.fatal, pending.moment, params),
+            _ => ban,
+        }
     }
 
     /// The score at `now` under `ban`, with the second that it is stamped with.
     pub(crate) fn at(self, ban: BanWord, now: u64, params: &Params) -> (Score, u64) {
+        let value = Score(ValueField::get(self.0) as u32);
+        if ban.in_force(now) {
+            return (value, second(now));
+        }
         let (score, stamp) = if PeriodField::get(self.0) == u64::from(ban.period()) {
-            (Score(ValueField::get(self.0) as u32), StampField::get(self.0))
-        } else if ban.in_force(now) {
-            return (Score(ValueField::get(self.0) as u32), second(now));
+            (value, StampField::get(self.0))
         } else {
             let score = if ban.was_lifted() { params.initial } else { params.probation };
             (score, ban.end_second())

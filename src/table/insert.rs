@@ -5,10 +5,13 @@ use super::{Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
 use crate::id::PeerId;
-use crate::peer::Site;
 use crate::peer::meta::Meta;
 use crate::peer::retention::Rank;
+use crate::peer::{Site, bytes};
 use crate::sync::{Ordering, Word, fence};
+
+/// Empty words that the first group keeps while the second is emptier.
+const SPARE: usize = 2;
 
 /// A record that may go, as it was judged.
 struct Candidate<'a> {
@@ -32,10 +35,14 @@ impl Table {
         let _low = self.groups[place.groups[low]].lock();
         let _high = self.groups[place.groups[high]].lock();
         // Under the locks nobody else makes a record of this key.
-        if let Some((tenancy, _)) = self.find_at(&words, &place)
-            && let Some(pin) = self.pin(tenancy)
-        {
-            return Ok(pin);
+        while let Some((tenancy, _)) = self.find_at(&words, &place) {
+            match self.pin_at(tenancy, &words) {
+                Some(pin) => return Ok(pin),
+                // There is a record, with as many pins as fit: never a second one.
+                None if self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life) => return Err(Full),
+                // Evicted in between, for another key.
+                None => {}
+            }
         }
         let made = self.insert(id, &place, site);
         if made.is_ok() {
@@ -56,8 +63,10 @@ impl Table {
         if let Some(pin) = self.insert_fresh(id, place, site) {
             return Ok(pin);
         }
-        // Ends: a failed claim means that the record was pinned or changed by another thread's progress.
-        while let Some(candidate) = self.candidate(place, site) {
+        // A failed claim means that the record was pinned or changed by another thread. The locks are held, so there is an
+        // end to it: whom the others keep busy is not idle anyway.
+        for _ in 0..4 * WAYS {
+            let candidate = self.candidate(place, site).ok_or(Full)?;
             if let Some(pin) = self.evict(&candidate, id, place.tag, site) {
                 return Ok(pin);
             }
@@ -65,10 +74,12 @@ impl Table {
         Err(Full)
     }
 
-    /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had.
+    /// Takes an empty word and a slot that nobody has had. The first group is preferred while it is not nearly full, so that
+    /// most checks find their key there; then the emptier one.
     fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let entry = if second.used() < first.used() { second.empty() } else { first.empty() }?;
+        let crowded = first.used() + SPARE > WAYS && second.used() < first.used();
+        let entry = if crowded { second.empty() } else { first.empty() }?;
         let slot = self.fresh_slot()?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
         // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
@@ -153,7 +164,7 @@ impl Table {
         let claimed = meta.load(Ordering::Relaxed);
         // Release: pairs with the Acquire loads of meta; publishes the tenant.
         meta.store(claimed.published(), Ordering::Release);
-        Pin { table: self, slot }
+        Pin { table: self, tenancy: Tenancy { slot, life: claimed.life() } }
     }
 
     fn note_eviction(&self, candidate: &Candidate<'_>, site: &Site<'_>) {
@@ -165,7 +176,7 @@ impl Table {
             site.counters.add(slot as usize, Total::EvictedBans, 1);
         }
         // Relaxed: the claim has ended all writes, and its Acquire has made them visible.
-        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(|bytes| bytes.load(Ordering::Relaxed));
+        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(bytes::get);
         site.counters.add(slot as usize, Total::UploadedBytes, sent);
         site.counters.add(slot as usize, Total::DownloadedBytes, received);
         site.events.push(site.now, record.id(), EventKind::Evicted { banned });

@@ -49,6 +49,12 @@ impl Rate {
         }
     }
 
+    /// Whether a byte or more comes in `units`: a product in place of the division of `cost(1)`.
+    #[inline]
+    pub(crate) fn fills_a_byte(self, units: u64) -> bool {
+        self.0.saturating_mul(units) >= SECOND
+    }
+
     /// As `cost`, for more than 18 MB.
     fn cost_of_many(self, bytes: u64) -> u64 {
         let units = (u128::from(bytes) * u128::from(SECOND)).div_ceil(self.0.into());

@@ -1,0 +1,47 @@
+//! Counts of bytes, which saturate at 2^63 − 1.
+
+use crate::sync::{Ordering, Word};
+
+/// The largest count that is shown: what a signed 64-bit number holds.
+const MOST: u64 = i64::MAX as u64;
+/// Counts below this are added without looking; so many of them that the word wraps take centuries.
+const SMALL: u64 = 1 << 32;
+
+#[inline(always)]
+pub(crate) fn add(word: &Word<u64>, n: u64) {
+    // Relaxed: a counter orders nothing.
+    if n < SMALL {
+        word.add(n, Ordering::Relaxed);
+    } else {
+        add_large(word, n);
+    }
+}
+
+#[cold]
+fn add_large(word: &Word<u64>, n: u64) {
+    // Relaxed: as above.
+    let mut current = word.load(Ordering::Relaxed);
+    while !word.swap_if(current, current.saturating_add(n).min(MOST), Ordering::Relaxed, Ordering::Relaxed) {
+        current = word.load(Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn get(word: &Word<u64>) -> u64 {
+    word.load(Ordering::Relaxed).min(MOST)
+}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_saturates() {
+        let word = Word::new(5);
+        add(&word, 7);
+        assert_eq!(get(&word), 12);
+        add(&word, u64::MAX);
+        add(&word, 1);
+        add(&word, u64::MAX);
+        assert_eq!(get(&word), MOST);
+    }
+}
