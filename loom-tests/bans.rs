@@ -9,6 +9,7 @@ use crate::peer::report::Standing;
 use crate::peer::view::Wall;
 use crate::reputation::BanOrigin;
 use crate::reputation::outcome::Outcome;
+use crate::sync::{Ordering, fence};
 use crate::token_bucket::rate::Rate;
 
 const HOUR: u64 = 3600 * SECOND;
@@ -154,8 +155,10 @@ fn an_unban_and_a_second_ban() {
         );
         assert!(lifted, "a ban was in force all the time");
         let events = one.books.happened();
-        let again = events.last() == Some(&EventKind::Banned(BanOrigin::Operator)) && one.is_banned(START);
-        assert!(again || !one.is_banned(START), "banned if and only if the ban came after the unban: {events:?}");
+        let given = events.iter().filter(|kind| **kind == EventKind::Banned(BanOrigin::Operator)).count();
+        assert_eq!((given, events.len()), (2, 3), "each ban and the unban took effect once: {events:?}");
+        let later = START + 100_000 * HOUR;
+        assert_eq!(one.is_banned(START), one.is_banned(later), "what stands is the second ban, whole, or nothing");
     });
 }
 
@@ -174,7 +177,10 @@ fn a_check_after_a_view_of_the_ban_refuses() {
             |one| one.report(Outcome::ProtocolViolation, Standing::Call, START),
             |one| {
                 let wall = Wall { now: START, time: std::time::UNIX_EPOCH };
-                let view = one.record.image().view(&wall, [Rate::UNLIMITED; 2], None, &one.books.rules);
+                let image = one.record.image(None);
+                // As the table does when it validates the image.
+                fence(Ordering::Acquire);
+                let view = image.view(&wall, [Rate::UNLIMITED; 2], &one.books.rules);
                 (view.score, view.ban.is_some(), one.admit(Asker::Permit, START))
             },
         );

@@ -1,6 +1,6 @@
 //! First contact, eviction, and those who hold a record meanwhile.
 
-use super::explore::{FULL, LARGE, BOUNDED, explore, race, race3};
+use super::explore::{BOUNDED, FULL, LARGE, explore, race, race3};
 use super::stage::{Many, START, id};
 use crate::breaker::Forced;
 use crate::reputation::outcome::Outcome;
@@ -62,7 +62,7 @@ fn no_outcome_is_credited_to_the_next_tenant() {
             &many,
             |many| many.report(&id(B), Outcome::SyncFailure),
             // As a permit does that has seen the record and reports later.
-            move |many| match many.table.pin(seen) {
+            move |many| match many.table.pin(seen, &id(A)) {
                 Some(pin) => {
                     pin.record().sync_successes.add(1, Ordering::Relaxed);
                     true
@@ -146,7 +146,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn a_pinned_record_stays() {
-    explore("pinned record x evict", 100, LARGE, |turn| {
+    explore("pinned record x evict", 100, FULL, |turn| {
         let many = Many::new(1);
         let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted) = race(
