@@ -29,7 +29,7 @@ fn owed(bucket: &Bucket, now: u64) -> u64 {
 
 #[test]
 fn takers_share_one_burst() {
-    explore("take x take x take after a pause", 100, BOUNDED, |turn| {
+    explore("take x take x take after a pause", 20, BOUNDED, |turn| {
         let bucket = Arc::new(Bucket::new(START));
         let (a, late, b) = race3(
             turn,
@@ -51,7 +51,7 @@ fn takers_share_one_burst() {
 
 #[test]
 fn two_takers_of_an_idle_bucket_spend_no_token_twice() {
-    explore("take x take of an idle bucket", 10, FULL, |turn| {
+    explore("take x take of an idle bucket", 20, FULL, |turn| {
         let bucket = Arc::new(Bucket::new(START));
         assert!(take(&bucket, 1_000, START), "a full bucket gives its burst");
         let idle = START + 10 * SECOND;
@@ -113,7 +113,7 @@ fn an_undone_take_keeps_another_takers_bytes() {
 
 #[test]
 fn a_refund_gives_back_once_and_exactly() {
-    explore("refund x take", 10, FULL, |turn| {
+    explore("refund x take", 20, FULL, |turn| {
         let pair = Pair::new();
         let charge = pair.charge(0, 800).unwrap();
         let (ok, ()) = race(
@@ -147,7 +147,7 @@ impl Live {
 
 #[test]
 fn a_take_meets_the_old_limit_or_the_new_one() {
-    explore("limit change x take x take", 100, BOUNDED, |turn| {
+    explore("limit change x take x take", 20, BOUNDED, |turn| {
         let live = Arc::new(Live { rate: Word::new(Rate::new(1_000)), bucket: Bucket::new(START) });
         let (a, (), b) = race3(
             turn,

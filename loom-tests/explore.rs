@@ -34,12 +34,14 @@ pub(super) struct Depth {
 /// Every interleaving that loom takes for different, and every one at all with up to two preemptions.
 pub(super) const FULL: Depth = Depth { reduced: None, mixed: 2 };
 /// For models that do not end in a minute otherwise.
-pub(super) const LARGE: Depth = Depth { reduced: None, mixed: 1 };
-/// For three threads.
 pub(super) const BOUNDED: Depth = Depth { reduced: Some(3), mixed: 2 };
+/// For each change: `PEERGUARD_LOOM=quick`.
+const QUICK: Depth = Depth { reduced: Some(2), mixed: 1 };
 
 /// Explores `model` in both turns, reduced and mixed; fails below `floor` executions in sum.
 pub(super) fn explore(name: &str, floor: usize, depth: Depth, model: impl Fn(Turn) + Copy + Send + Sync + 'static) {
+    let quick = std::env::var_os("PEERGUARD_LOOM").is_some_and(|depth| depth == "quick");
+    let depth = if quick { QUICK } else { depth };
     let start = Instant::now();
     let turns = [Turn::Straight, Turn::Reversed];
     let reduced = turns.map(|turn| executions(depth.reduced, false, move || model(turn)));

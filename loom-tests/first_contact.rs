@@ -1,6 +1,6 @@
 //! First contact, eviction, and those who hold a record meanwhile.
 
-use super::explore::{BOUNDED, FULL, LARGE, explore, race, race3};
+use super::explore::{BOUNDED, FULL, explore, race, race3};
 use super::stage::{Many, START, id};
 use crate::breaker::Forced;
 use crate::reputation::outcome::Outcome;
@@ -21,7 +21,7 @@ fn is_banned(many: &Many, peer: u64) -> bool {
 
 #[test]
 fn two_first_reports_of_one_peer_make_one_record() {
-    explore("two first reports of one new peer", 100, LARGE, |turn| {
+    explore("two first reports of one new peer", 20, FULL, |turn| {
         let many = Many::new(2);
         let (a, b) = race(
             turn,
@@ -36,7 +36,7 @@ fn two_first_reports_of_one_peer_make_one_record() {
 
 #[test]
 fn two_newcomers_for_one_slot() {
-    explore("two newcomers for one slot", 100, LARGE, |turn| {
+    explore("two newcomers for one slot", 20, FULL, |turn| {
         let many = Many::new(1);
         let (a, b) = race(
             turn,
@@ -53,7 +53,7 @@ fn two_newcomers_for_one_slot() {
 
 #[test]
 fn no_outcome_is_credited_to_the_next_tenant() {
-    explore("insert x evict x report", 100, LARGE, |turn| {
+    explore("insert x evict x report", 20, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let seen = tenancy_of(&many, A).unwrap();
@@ -78,7 +78,7 @@ fn no_outcome_is_credited_to_the_next_tenant() {
 
 #[test]
 fn a_check_never_sees_the_next_tenants_gate() {
-    explore("check x evict and insert", 100, LARGE, |turn| {
+    explore("check x evict and insert", 20, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), found) = race(
@@ -101,7 +101,7 @@ fn a_check_never_sees_the_next_tenants_gate() {
 
 #[test]
 fn an_image_is_of_one_tenant() {
-    explore("image x evict and insert", 100, LARGE, |turn| {
+    explore("image x evict and insert", 20, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), image) = race(
@@ -123,7 +123,7 @@ fn an_image_is_of_one_tenant() {
 
 #[test]
 fn an_operators_ban_survives_an_eviction_that_has_judged() {
-    explore("operator's ban x eviction", 100, LARGE, |turn| {
+    explore("operator's ban x eviction", 20, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (banned, _) = race(
@@ -146,7 +146,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn a_pinned_record_stays() {
-    explore("pinned record x evict", 100, FULL, |turn| {
+    explore("pinned record x evict", 20, FULL, |turn| {
         let many = Many::new(1);
         let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted) = race(
@@ -165,7 +165,7 @@ fn a_pinned_record_stays() {
 
 #[test]
 fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
-    explore("unpin x pin x evict", 1_000, BOUNDED, |turn| {
+    explore("unpin x pin x evict", 20, BOUNDED, |turn| {
         let many = Many::new(1);
         let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted, pinned) = race3(

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 #[cfg(not(peerguard_loom))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -146,6 +147,25 @@ impl<T: Packed + fmt::Debug> fmt::Debug for Word<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Relaxed: a debug print orders nothing.
         self.load(Ordering::Relaxed).fmt(f)
+    }
+}
+
+/// A value that is replaced as a whole and read by many: for what is cold.
+///
+/// Offers only `load_full`, which takes a reference of its own; the guards that `arc_swap` lends are not used.
+pub(crate) struct Swap<T>(arc_swap::ArcSwap<T>);
+
+impl<T> Swap<T> {
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        Self(arc_swap::ArcSwap::new(value))
+    }
+
+    pub(crate) fn load(&self) -> Arc<T> {
+        self.0.load_full()
+    }
+
+    pub(crate) fn store(&self, value: Arc<T>) {
+        self.0.store(value);
     }
 }
 
