@@ -67,6 +67,10 @@ pub mod http;
 #[cfg(feature = "capi")]
 mod ffi;
 
+#[cfg(all(test, peerguard_loom))]
+#[path = "../loom-tests/mod.rs"]
+mod loom_tests;
+
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};
 pub use config::{
