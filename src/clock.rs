@@ -10,12 +10,12 @@
 //! before they refuse. Bans, probes and open times use `now`.
 //!
 //! # Memory ordering
-//! The pair (exact, coarse) is published exact first; see `Coarse`. Nothing remembers a maximum: a clock that is set
+//! The last exact reading is kept with its tick; see `Coarse`. Nothing remembers a maximum: a clock that is set
 //! back is followed back.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 /// Where a guard takes its time from.
@@ -136,33 +136,56 @@ impl ManualClock {
     }
 }
 
-/// The last exact reading, and what the kernel's coarse clock said then.
+/// The last exact reading, and what the kernel's coarse clock said then: a seqlock of one writer at a time, whose stamp is
+/// the coarse time.
 ///
-/// A reader that finds the coarse clock where `tick` says takes `exact` without a clock read. A writer stores `exact`
-/// before `tick` (Release, partner: the reader's Acquire load of `tick`), so a reader that sees a tick sees an exact time
-/// of that tick or a later one, never an older one.
+/// A reader that finds the coarse clock where `tick` says, before and after, takes `exact` without a clock read. A writer
+/// claims `tick`, and publishes nothing when another has claimed it: a writer that is held up costs the others exact
+/// readings, and never lends its old time to a new tick.
 struct Coarse {
     tick: AtomicU64,
     exact: AtomicU64,
     grain: u64,
 }
 
+/// `tick` while `exact` is written; no clock gets so far.
+const BUSY: u64 = u64::MAX;
+
 impl Coarse {
     fn new() -> Self {
-        Self { tick: AtomicU64::new(u64::MAX), exact: AtomicU64::new(0), grain: 2 * system::resolution() }
+        Self { tick: AtomicU64::new(BUSY - 1), exact: AtomicU64::new(0), grain: 2 * system::resolution() }
     }
 
     #[inline]
     fn read(&self) -> u64 {
         let tick = system::coarse();
+        // Acquire: pairs with the Release store of `publish`; `exact` is of this tick.
         if self.tick.load(Ordering::Acquire) == tick {
-            // Relaxed: ordered by the Acquire load above.
-            return self.exact.load(Ordering::Relaxed);
+            // Relaxed: validated by the second load.
+            let exact = self.exact.load(Ordering::Relaxed);
+            // Acquire: pairs with the Release fence of `publish`: an `exact` of a later writer shows its claim here.
+            fence(Ordering::Acquire);
+            if self.tick.load(Ordering::Relaxed) == tick {
+                return exact;
+            }
         }
+        self.publish(tick)
+    }
+
+    #[cold]
+    fn publish(&self, tick: u64) -> u64 {
         let exact = system::exact();
-        // Release: pairs with the Acquire load of `tick`. Two writers of one tick may swap their times: both are of that tick.
-        self.exact.store(exact, Ordering::Release);
-        self.tick.store(tick, Ordering::Release);
+        // Relaxed: the CAS decides. Acquire on success: pairs with the Release store of the last writer.
+        let before = self.tick.load(Ordering::Relaxed);
+        let claimed =
+            before != BUSY && self.tick.compare_exchange(before, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if claimed {
+            // Release: pairs with the Acquire fence of `read`.
+            fence(Ordering::Release);
+            self.exact.store(exact, Ordering::Relaxed);
+            // Release: pairs with the Acquire load of `read`.
+            self.tick.store(tick, Ordering::Release);
+        }
         exact
     }
 }

@@ -62,8 +62,8 @@ impl Slice {
         GenerationField::get(self.0) == u64::from(generation.number()) & GenerationField::MAX
     }
 
-    fn tripped(self, generation: Generation) -> bool {
-        self.belongs_to(generation) && TripField::get(self.0) == 1
+    fn tripped(self, generation: Generation, now: u64) -> bool {
+        TripField::get(self.0) == 1 && self.counts(generation, now).0 != 0
     }
 
     /// One call more in slice `now`.
@@ -126,13 +126,13 @@ impl RateWindow {
         threshold: &RateThreshold,
     ) -> Counted {
         if idle {
-            self.forget();
+            self.forget(now);
         }
         let word = &self.slices[(now % SLICES) as usize];
         loop {
-            // Acquire: pairs with the AcqRel below; a trip seen here comes after the call that caused it.
+            // Acquire, all: pair with the AcqRel below; a trip seen here comes after the call that caused it.
             let current = word.load(Ordering::Acquire);
-            if current.tripped(generation) {
+            if self.slices.iter().any(|slice| slice.load(Ordering::Acquire).tripped(generation, now)) {
                 return Counted::Full;
             }
             let mut next = current.called(generation, now, failed);
@@ -147,30 +147,41 @@ impl RateWindow {
         }
     }
 
-    /// Empties slices that nobody writes meanwhile.
-    fn forget(&self) {
+    /// Empties what is left of long ago. Slices next to `now` are spared: another thread may be writing them.
+    fn forget(&self, now: u64) {
         for slice in &self.slices {
             // Relaxed: as in `others`.
             let old = slice.load(Ordering::Relaxed);
+            if slices_since(SliceField::get(old.0), now).abs() <= 1 {
+                continue;
+            }
             slice.swap_if_strong(old, Slice(0), Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
-    /// Calls and failures that count in slice `now`.
-    pub(crate) fn counts(&self, generation: Generation, now: u64) -> (u64, u64) {
-        // Relaxed: for display.
-        let own = self.slices[(now % SLICES) as usize].load(Ordering::Relaxed);
-        self.others(generation, now, own)
+    /// The slices as they stand. Relaxed: the table validates that they are one tenant's.
+    pub(crate) fn image(&self) -> RateImage {
+        RateImage(std::array::from_fn(|i| self.slices[i].load(Ordering::Relaxed)))
     }
 
-    /// The sum with `own` in place of the word of slice `now`. Relaxed: the other slices change only through threads whose
-    /// clock reading is of another slice; their calls may be ordered before or after this one.
+    /// Calls and failures that count in slice `now`, with `own` in place of its word. Relaxed: the other slices change only
+    /// through threads whose clock reading is of another slice; their calls may be ordered before or after this one.
     fn others(&self, generation: Generation, now: u64, own: Slice) -> (u64, u64) {
-        let place = (now % SLICES) as usize;
-        (0..SLICES as usize)
-            .map(|i| if i == place { own } else { self.slices[i].load(Ordering::Relaxed) })
-            .map(|slice| slice.counts(generation, now))
-            .fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
+        let mut image = self.image();
+        image.0[(now % SLICES) as usize] = own;
+        image.counts(generation, now)
+    }
+}
+
+/// A copy of the slices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateImage([Slice; SLICES as usize]);
+
+impl RateImage {
+    /// Calls and failures that count in slice `now`.
+    pub(crate) fn counts(&self, generation: Generation, now: u64) -> (u64, u64) {
+        let counts = self.0.iter().map(|slice| slice.counts(generation, now));
+        counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
     }
 }
 
@@ -190,10 +201,10 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(window.call(PERIOD, 5, false, false, &HALF), Counted::Added);
         }
-        assert_eq!(window.counts(PERIOD, 11), (20, 10));
+        assert_eq!(window.image().counts(PERIOD, 11), (20, 10));
         assert_eq!(window.call(PERIOD, 11, false, true, &HALF), Counted::Reached);
         assert_eq!(window.call(PERIOD, 11, false, false, &HALF), Counted::Full);
-        assert_eq!(window.counts(PERIOD.next(), 11), (0, 0));
+        assert_eq!(window.image().counts(PERIOD.next(), 11), (0, 0));
     }
 
     #[test]
@@ -203,8 +214,8 @@ mod tests {
         for i in 0..CallsField::MAX + 5 {
             window.call(PERIOD, 1, false, i % 4 == 0, &never);
         }
-        let (calls, failures) = window.counts(PERIOD, 8);
+        let (calls, failures) = window.image().counts(PERIOD, 8);
         assert!((failures as f64 / calls as f64 - 0.25).abs() < 1e-3, "{failures} of {calls}");
-        assert_eq!(window.counts(PERIOD, 9), (0, 0));
+        assert_eq!(window.image().counts(PERIOD, 9), (0, 0));
     }
 }

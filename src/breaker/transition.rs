@@ -85,6 +85,13 @@ pub(crate) struct Moment {
     pub(crate) dice: u64,
 }
 
+impl Moment {
+    /// Nothing was recorded for half the time in which a lease's tick wraps (19 h): the tick alone tells nothing.
+    pub(crate) fn is_long_idle(&self) -> bool {
+        self.idle >> TICK_SHIFT >= 1 << (LEASE_BITS - 1)
+    }
+}
+
 /// `d` as a signed number of ticks, from its low `bits` bits; negative from `2^bits - skew` on.
 fn ahead(d: u64, bits: u32, skew: u64) -> Option<u64> {
     let d = d & (u64::MAX >> (64 - bits));
@@ -105,7 +112,7 @@ pub(crate) fn open_remaining(until: u64, now: u64, params: &Params) -> Option<Du
 
 /// What is left of the lease of the probes that are out; `None` when it is over.
 fn lease_remaining(lease: u64, at: &Moment, params: &Params) -> Option<Duration> {
-    if at.idle >= params.probe_timeout_nanos + (1 << TICK_SHIFT) {
+    if at.is_long_idle() && at.idle >= params.probe_timeout_nanos + (1 << TICK_SHIFT) {
         return None;
     }
     let age = ahead(tick(at.now).wrapping_sub(lease), LEASE_BITS, SKEW >> TICK_SHIFT).unwrap_or(0);

@@ -67,8 +67,8 @@ impl Ring {
         // Relaxed: the CAS below decides.
         let before = place.stamp.load(Ordering::Relaxed);
         let free = before & 1 == 0 && before < published;
-        // Relaxed: the fence below orders the words after the claim.
-        if !free || !place.stamp.swap_if_strong(before, published - 1, Ordering::Relaxed, Ordering::Relaxed) {
+        // Acquire: pairs with the Release store of the writer before; its words come first.
+        if !free || !place.stamp.swap_if_strong(before, published - 1, Ordering::Acquire, Ordering::Relaxed) {
             return;
         }
         // Release: pairs with the Acquire fence in `read`. A reader that sees any word below sees the odd stamp too.

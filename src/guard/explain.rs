@@ -75,11 +75,8 @@ impl PeerGuard {
 impl Inner {
     fn explain(&self, id: &PeerId) -> Explanation {
         let wall = self.wall();
-        let found = self.table.image_of(id);
-        let view = found
-            .as_ref()
-            .map(|(slot, image)| image.view(&wall, self.peer_rates(), self.table.rate(*slot), &self.rules));
-        let image = found.map(|(_, image)| image);
+        let image = self.table.image_of(id);
+        let view = image.as_ref().map(|image| image.view(&wall, self.peer_rates(), &self.rules));
         let refusal = image.as_ref().and_then(|image| self.refusal(image, wall.now));
         let observed = view.as_ref().is_some_and(|view| view.forced == Forced::Observe);
         let (verdict, spared) = match refusal {
@@ -100,7 +97,7 @@ impl Inner {
 
     /// The first rule that refuses, by the words of `image`.
     pub(super) fn refusal(&self, image: &Image, now: u64) -> Option<Rejection> {
-        if let Some(ban) = image.ban(now) {
+        if let Some(ban) = image.ban(now, &self.rules) {
             return Some(Rejection { reason: Reason::Banned, retry_after: ban.remaining });
         }
         match transition::ask(image.gate.gate(), Asker::Permit, &image.moment(now), &self.rules.breaker) {

@@ -46,11 +46,11 @@ impl Inner {
 
     /// A peer whose gate needs a closer look, under a pin.
     fn admit_slow(&self, id: &PeerId, tenancy: Tenancy) -> Result<Ticket, Rejection> {
-        let Some(pin) = self.table.pin(tenancy).or_else(|| self.table.pin_found(id)) else {
+        let Some(pin) = self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)) else {
             return self.admit_unknown(id);
         };
         let admitted = self.admit_pinned(&pin, Asker::Permit)?;
-        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(tenancy) };
+        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
         Ok(Ticket::of(id, hold, Direction::Upload, &admitted))
     }
 

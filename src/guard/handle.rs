@@ -78,8 +78,8 @@ impl Peer {
 
     fn check_slow(&self, record: Option<&Record>) -> Result<(), Rejection> {
         let inner = &self.guard.inner;
-        let by_key = || inner.table.image_of(&self.id).map(|(_, image)| image);
-        let Some(image) = record.map(Record::image).or_else(by_key) else { return Ok(()) };
+        let held = || record.zip(self.slot).map(|(record, slot)| record.image(inner.table.rate(slot)));
+        let Some(image) = held().or_else(|| inner.table.image_of(&self.id)) else { return Ok(()) };
         let observed = image.gate.gate().forced == Forced::Observe;
         inner.refusal(&image, inner.clock.now()).filter(|_| !observed).map_or(Ok(()), Err)
     }

@@ -42,9 +42,9 @@ use crate::token_bucket::rate::Rate;
 /// see the crate's text for what each costs.
 ///
 /// # Memory ordering
-/// Calls on one peer are ordered as if they came one after the other, in an order that agrees with each thread's own. A
-/// report happens before every check that sees its effect. Figures of different peers, and different figures of one view,
-/// may be moments apart.
+/// Breaker, score with ban, and each bucket of a peer change as if the calls came one after the other, in an order that
+/// agrees with each thread's own; overlapping calls may be ordered differently in each of them. A report happens before
+/// every check that sees its effect. Figures of different peers, and different figures of one view, may be moments apart.
 #[derive(Clone)]
 pub struct PeerGuard {
     pub(crate) inner: Arc<Inner>,
@@ -65,6 +65,10 @@ pub(crate) struct Inner {
     cursor: Word<u64>,
     /// Events that draining found overwritten.
     lost: Word<u64>,
+    /// Most lost events that were shown.
+    shown_lost: Word<u64>,
+    /// Nanoseconds from the guard's clock to the wall's.
+    wall_offset: Word<u64>,
     /// Most bytes that a snapshot has shown, by direction.
     shown_bytes: [Word<u64>; 2],
     /// Bytes of all peers together, by direction.
@@ -112,6 +116,8 @@ impl PeerGuard {
             counters: Counters::new(),
             events: Ring::new(config.event_capacity),
             cursor: Word::new(0),
+            shown_lost: Word::new(0),
+            wall_offset: Word::new(0),
             shown_bytes: [Word::new(0), Word::new(0)],
             lost: Word::new(0),
             global: Direction::ALL.map(bucket),
@@ -162,6 +168,12 @@ impl PeerGuard {
         let set = |word: &Word<Rate>, limit| word.store(Rate::new(limit), Ordering::Relaxed);
         let [upload, download] = &self.inner.global_rates;
         let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
+        let now = self.inner.clock.now();
+        for (word, bucket) in [upload, download].into_iter().zip(&self.inner.global) {
+            if word.load(Ordering::Relaxed).is_unlimited() {
+                bucket.fill(now);
+            }
+        }
         set(upload, limits.upload);
         set(download, limits.download);
         set(per_peer_upload, limits.per_peer_upload);

@@ -7,6 +7,7 @@ use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
+use crate::sync::Ordering;
 use std::time::Duration;
 
 impl PeerGuard {
@@ -27,19 +28,18 @@ impl Report {
 }
 
 impl Inner {
-    /// The time of a report: a success needs no more than the second, unless it ends a probe.
+    /// The time of a report: a success of a peer that is closed and was never banned needs no more than the second.
     #[inline(always)]
-    fn report_time(&self, outcome: Outcome, standing: Standing) -> u64 {
-        match (outcome.effect(), standing) {
-            (Effect::Success, Standing::Permit(_) | Standing::Call) => self.clock.recent(),
-            _ => self.clock.now(),
-        }
+    fn report_time(&self, slot: u32, outcome: Outcome) -> u64 {
+        // Relaxed: a gate that changes meanwhile makes the recent time a few milliseconds too early, no more.
+        let plain = self.table.record(slot).gate.load(Ordering::Relaxed).admits();
+        if plain && outcome.effect() == Effect::Success { self.clock.recent() } else { self.clock.now() }
     }
 
     /// Reports on a record that the caller holds.
     #[inline(always)]
     pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
-        self.report_at(slot, report, standing, self.report_time(report.outcome, standing))
+        self.report_at(slot, report, standing, self.report_time(slot, report.outcome))
     }
 
     #[inline(always)]
@@ -89,7 +89,7 @@ impl Inner {
                 self.table.unpin(slot);
                 recorded
             }
-            Hold::Seen(tenancy) => match self.table.pin(tenancy) {
+            Hold::Seen(tenancy) => match self.table.pin(tenancy, &ticket.id) {
                 Some(pin) => self.report_to(pin.slot(), &report, ticket.standing()),
                 // Evicted since: whatever record the key has now is of another life.
                 None => self.report_by_key(&ticket.id, &report, Standing::Lost),

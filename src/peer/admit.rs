@@ -82,17 +82,19 @@ impl<'a> Demand<'a> {
     /// can tell.
     #[inline]
     pub(crate) fn charge_at_about(&'a self, now: u64, grain: u64) -> Option<Charge> {
+        let read = |(bucket, limit): &(&Bucket, Limit)| (bucket.paid_at(), limit.rate.cost(self.bytes));
+        let (peer, global) = (self.peer.as_ref().map(read), self.global.as_ref().map(read));
         let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
-        if let Some((bucket, limit)) = &self.peer {
-            held.charge.peer = limit.rate.cost(self.bytes);
-            held.peer = Some(bucket.take_at_about(held.charge.peer, now, grain, limit)?);
+        if let (Some((bucket, limit)), Some((before, cost))) = (&self.peer, peer) {
+            held.peer = Some(bucket.take_at_about(before, cost, (now, grain), limit)?);
+            held.charge.peer = cost;
         }
-        if let Some((bucket, limit)) = &self.global {
-            held.charge.global = limit.rate.cost(self.bytes);
-            if bucket.take_at_about(held.charge.global, now, grain, limit).is_none() {
+        if let (Some((bucket, limit)), Some((before, cost))) = (&self.global, global) {
+            if bucket.take_at_about(before, cost, (now, grain), limit).is_none() {
                 held.undo();
                 return None;
             }
+            held.charge.global = cost;
         }
         Some(held.charge)
     }
@@ -182,14 +184,19 @@ impl Record {
             let charge = held.as_ref().map_or_else(Charge::default, |held| held.charge);
             let mut admitted = Admitted { generation: gate.generation, probe: false, bytes, charge };
             if let Verdict::Probe(next) = verdict {
-                self.see(site.now);
-                // AcqRel: pairs with the Acquire loads of the gate; publishes the last-seen stamp that the lease is checked by.
+                if at.is_long_idle() {
+                    // Before the lease: who sees it must not take the record for long idle. The one case in which a
+                    // request that is refused after all, by a probe that came between, moves the stamp.
+                    self.see(site.now);
+                }
+                // AcqRel: pairs with the Acquire loads of the gate; publishes the stamp above.
                 if !self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                     held.iter().for_each(Held::undo);
                     // Acquire: as in `admit`.
                     word = self.gate.load(Ordering::Acquire);
                     continue;
                 }
+                self.see(site.now);
                 self.note_probe(word, &at, site);
                 admitted = Admitted { generation: next.generation, probe: true, ..admitted };
             }

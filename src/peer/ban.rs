@@ -11,16 +11,14 @@ use crate::reputation::{Ban, BanOrigin};
 use crate::sync::Ordering;
 
 impl Record {
-    /// Applies an outcome to the score; `false`, and nothing done, under a ban.
+    /// Applies an outcome to the score; `false`, and nothing done, under a ban. `standing`: the words as they were just read.
     #[inline(always)]
-    pub(super) fn weigh(&self, outcome: Outcome, site: &Site<'_>) -> bool {
+    pub(super) fn weigh(&self, outcome: Outcome, mut standing: (BanWord, ScoreWord), site: &Site<'_>) -> bool {
         loop {
-            // Acquire: pairs with the AcqRel CAS of those who ban or lift. The ban is read before the score: a score
-            // computed under an older ban word carries that word's period, and is void under the newer one.
-            let ban = self.ban.load(Ordering::Acquire);
-            let score = self.score.load(Ordering::Acquire);
+            let (ban, score) = standing;
             if score.is_pending() {
                 self.settle(score, site);
+                standing = self.standing();
                 continue;
             }
             if ban.in_force(site.now) {
@@ -30,21 +28,35 @@ impl Record {
             if next == score {
                 return true;
             }
-            // AcqRel: pairs with the Acquire loads above; a pending ban is published with its moment.
+            if next.is_pending() {
+                // Before the mark: from the mark on every check looks here.
+                self.ask_ban_word();
+            }
+            // AcqRel: pairs with the Acquire loads of `standing`; a pending ban is published with its moment.
             if self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed) {
                 if next.is_pending() {
                     self.settle(next, site);
                 }
                 return true;
             }
+            standing = self.standing();
         }
+    }
+
+    /// The words that a weight goes by.
+    #[inline(always)]
+    pub(super) fn standing(&self) -> (BanWord, ScoreWord) {
+        // Acquire, both: pair with the AcqRel CASes below. The score is read before the ban: an earned ban changes the score
+        // word before the ban word, so a CAS on a score that was read first fails if such a ban has come between. A score
+        // computed under a ban word that an operator has replaced since carries the older period, and is void.
+        let score = self.score.load(Ordering::Acquire);
+        (self.ban.load(Ordering::Acquire), score)
     }
 
     /// Completes an earned ban: whoever meets the mark in the score word writes the ban word and takes the mark off.
     #[cold]
     fn settle(&self, score: ScoreWord, site: &Site<'_>) {
         let Some(pending) = score.pending(site.now) else { return };
-        self.ask_ban_word();
         loop {
             // Acquire: pairs with the CAS below, of another helper.
             let ban = self.ban.load(Ordering::Acquire);
@@ -57,7 +69,7 @@ impl Record {
                 break;
             }
         }
-        // AcqRel: pairs with the loads in `weigh`. A failure means that another helper has done it.
+        // AcqRel: pairs with the loads in `standing`. A failure means that another helper has done it.
         self.score.swap_if_strong(score, score.settled(&pending), Ordering::AcqRel, Ordering::Relaxed);
     }
 
@@ -96,9 +108,7 @@ impl Record {
         let params = &site.rules.reputation;
         self.ask_ban_word();
         loop {
-            // Acquire: as in `weigh`.
-            let ban = self.ban.load(Ordering::Acquire);
-            let score = self.score.load(Ordering::Acquire);
+            let (ban, score) = self.standing();
             if score.is_pending() {
                 self.settle(score, site);
                 continue;
@@ -113,7 +123,7 @@ impl Record {
             let next = ban.by_operator(ticks, code, site.now, params);
             // AcqRel: as in `write_earned`.
             if self.ban.swap_if_strong(ban, next, Ordering::AcqRel, Ordering::Relaxed) {
-                if next != ban {
+                if next.end() != ban.end() {
                     site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Operator));
                 }
                 return;
@@ -127,7 +137,7 @@ impl Record {
             if self.ban_in_force(site).is_none() {
                 return false;
             }
-            // Acquire: as in `weigh`.
+            // Acquire: as in `standing`.
             let ban = self.ban.load(Ordering::Acquire);
             let Some(lifted) = ban.lifted(site.now) else { continue };
             // AcqRel: as in `write_earned`. The score word is void from here on, and follows from the ban word.
@@ -141,9 +151,7 @@ impl Record {
     /// Lifts every ban, forgets the offences and sets the initial score.
     pub(super) fn absolve(&self, site: &Site<'_>) {
         loop {
-            // Acquire: as in `weigh`.
-            let ban = self.ban.load(Ordering::Acquire);
-            let score = self.score.load(Ordering::Acquire);
+            let (ban, score) = self.standing();
             if score.is_pending() {
                 self.settle(score, site);
                 continue;

@@ -17,7 +17,7 @@ impl Record {
         self.change_gate(site, |gate, seen| match forced {
             // Observing is no transition: the gate stays as it stands in memory.
             Forced::None | Forced::Observe => Gate { forced, ..gate },
-            Forced::Open | Forced::Closed => transition::force(seen, forced, site.now),
+            Forced::Open | Forced::Closed => self.in_fresh_period(transition::force(seen, forced, site.now)),
         });
         site.events.push(site.now, self.id(), EventKind::Forced(forced));
     }
@@ -27,20 +27,20 @@ impl Record {
     /// Three words, one after the other: a report that comes between them sees some of them reset and some not.
     pub(crate) fn reset(&self, site: &Site<'_>) {
         self.absolve(site);
-        self.change_gate(site, |_, seen| transition::reset(seen, site.now));
+        self.change_gate(site, |_, seen| self.in_fresh_period(transition::reset(seen, site.now)));
         site.events.push(site.now, self.id(), EventKind::Reset);
     }
 
     /// The peer's own limits. The buckets keep their used share.
     pub(crate) fn set_limits(&self, limits: PeerLimits) {
-        let own = limits.upload.is_some() || limits.download.is_some();
         // Relaxed: the gate's bit below publishes them.
         self.limits[Direction::Upload.index()].store(Rate::own(limits.upload), Ordering::Relaxed);
         self.limits[Direction::Download.index()].store(Rate::own(limits.download), Ordering::Relaxed);
         loop {
-            // Relaxed: only the bit changes.
-            let word = self.gate.load(Ordering::Relaxed);
-            let next = GateWord::from(Gate { limited: own, ..word.gate() });
+            // Acquire: pairs with the CAS below, of another operator: the limits read next are no older than its own.
+            let word = self.gate.load(Ordering::Acquire);
+            let limited = self.limits() != PeerLimits::default();
+            let next = GateWord::from(Gate { limited, ..word.gate() });
             // AcqRel: pairs with the Acquire loads of the gate; a take that sees the bit sees the limits.
             if self.gate.swap_if(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 return;

@@ -8,6 +8,7 @@
 
 use crate::breaker::gate::{Gate, GateWord, Generation};
 use crate::breaker::window::FailureWindow;
+use crate::clock::SKEW;
 use crate::id::PeerId;
 use crate::peer::latency;
 use crate::peer::meta::Meta;
@@ -113,12 +114,13 @@ impl Record {
         PeerId::from_words(std::array::from_fn(|i| self.key[i].load(Ordering::Relaxed)))
     }
 
-    /// Notes that something was recorded at `now`.
+    /// Notes that something was recorded at `now`. A thread whose clock reading is older than the stamp leaves it, unless the
+    /// clock was set back.
     #[inline]
     pub(crate) fn see(&self, now: u64) {
-        // Relaxed: ordered for those who need it by the CAS that follows (see `report`). Stored only when it differs, so that
-        // the line stays shared among those who read.
-        if self.last_seen.load(Ordering::Relaxed) != now {
+        // Relaxed: ordered for those who need it by the CAS that follows (see `report`).
+        let seen = self.last_seen.load(Ordering::Relaxed);
+        if now > seen || seen - now > SKEW {
             self.last_seen.store(now, Ordering::Relaxed);
         }
     }

@@ -17,7 +17,7 @@ use super::Site;
 use super::bytes;
 use super::latency;
 use super::record::Record;
-use crate::breaker::gate::{Generation, Phase};
+use crate::breaker::gate::{Gate, Generation, Phase};
 use crate::breaker::rate::{Counted, RateWindow};
 use crate::breaker::transition::{self, Moment, Probe, SlotOf};
 use crate::breaker::window::FailureWindow;
@@ -66,6 +66,8 @@ impl Record {
         let window = self.window.load(Ordering::Acquire);
         // Relaxed: see above. Read before it is moved.
         let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
+        // Before the counters, whose locked instructions later loads would wait for.
+        let standing_words = self.standing();
         let effect = report.outcome.effect();
         self.carry(&report.traffic, site);
         if effect == Effect::None {
@@ -73,7 +75,7 @@ impl Record {
         }
         self.count(report.outcome);
         self.see(site.now);
-        if !self.weigh(report.outcome, site) {
+        if !self.weigh(report.outcome, standing_words, site) {
             // Under a ban an outcome counts, and nothing else; a probe slot goes back.
             return self.move_breaker(Effect::None, standing, rate, (window, idle), site);
         }
@@ -193,6 +195,7 @@ impl Record {
                     let Some(next) = transition::probe_ended(seen, slot, probe, &at, &rules.breaker) else {
                         return Recorded::Ignored;
                     };
+                    let next = self.in_fresh_period(next);
                     // AcqRel: pairs with the Acquire loads of the gate.
                     if self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                         match next.state() {
@@ -269,6 +272,16 @@ impl Record {
                 return self.note_opened(site);
             }
         }
+    }
+
+    /// A gate that has just closed, in a period whose low bits the failure window does not carry from long ago.
+    pub(super) fn in_fresh_period(&self, gate: Gate) -> Gate {
+        if !matches!(gate.phase, Phase::Closed { .. }) {
+            return gate;
+        }
+        // Relaxed: nobody counts failures before the gate is closed.
+        let window = self.window.load(Ordering::Relaxed);
+        Gate { generation: window.skip_own_period(gate.generation), ..gate }
     }
 
     fn note_opened(&self, site: &Site<'_>) {

@@ -7,7 +7,7 @@ use super::bytes;
 use super::latency;
 use super::record::Record;
 use crate::breaker::gate::{Gate, GateWord, Phase};
-use crate::breaker::rate::RateWindow;
+use crate::breaker::rate::{RateImage, RateWindow};
 use crate::breaker::transition::{self, Moment};
 use crate::breaker::window::FailureWindow;
 use crate::breaker::{BreakerState, Forced};
@@ -115,19 +115,21 @@ pub(crate) struct Image {
     buckets: [PaidAt; 2],
     bytes: [u64; 2],
     counts: [u64; 8],
+    rate: Option<RateImage>,
     limits: PeerLimits,
 }
 
 impl Record {
     /// Reads the words. Relaxed: the table validates by the meta word that they are one tenant's.
-    pub(crate) fn image(&self) -> Image {
+    pub(crate) fn image(&self, rate: Option<&RateWindow>) -> Image {
         let read = |word: &Word<u64>| word.load(Ordering::Relaxed);
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         let offences = self.offences.load(Ordering::Relaxed);
         Image {
             id: self.id(),
             gate: self.gate.load(Ordering::Relaxed),
-            score: self.score.load(Ordering::Relaxed),
+            // Acquire: a pending ban is seen before the ban word that it will change.
+            score: self.score.load(Ordering::Acquire),
             window: self.window.load(Ordering::Relaxed),
             ban: self.ban.load(Ordering::Relaxed),
             last_seen: read(&self.last_seen),
@@ -146,6 +148,7 @@ impl Record {
                 offences.1.into(),
             ],
             limits: self.limits(),
+            rate: rate.map(RateWindow::image),
         }
     }
 }
@@ -166,9 +169,14 @@ impl Wall {
 }
 
 impl Image {
+    /// The ban word; a pending ban counts as written.
+    fn ban_word(&self, now: u64, rules: &Rules) -> BanWord {
+        self.score.settling(self.ban, now, &rules.reputation)
+    }
+
     /// The ban in force.
-    pub(crate) fn ban(&self, now: u64) -> Option<Ban> {
-        self.ban.ban(now)
+    pub(crate) fn ban(&self, now: u64, rules: &Rules) -> Option<Ban> {
+        self.ban_word(now, rules).ban(now)
     }
 
     /// What the breaker's transitions need to know; the dice are for transitions that are written, which a view never does.
@@ -202,9 +210,8 @@ impl Image {
         self.bucket(direction).debt(now, limit.burst) as f64 / limit.burst as f64
     }
 
-    /// The view at `wall.now`; `inherited`: the guard's limits for each peer, by direction; `rate`: the
-    /// record's failure-rate counters.
-    pub(crate) fn view(&self, wall: &Wall, inherited: [Rate; 2], rate: Option<&RateWindow>, rules: &Rules) -> PeerView {
+    /// The view at `wall.now`; `inherited`: the guard's limits for each peer, by direction.
+    pub(crate) fn view(&self, wall: &Wall, inherited: [Rate; 2], rules: &Rules) -> PeerView {
         let now = wall.now;
         let (gate, seen) = self.gate_seen(now, rules);
         let idle = now.saturating_sub(self.last_seen) >= rules.window;
@@ -220,9 +227,10 @@ impl Image {
             Phase::HalfOpen { probes, called, successes, .. } => (probes + called, successes),
             _ => (0, 0),
         };
-        let ban = self.ban.ban(now);
         let params = &rules.reputation;
-        let score = self.score.at(self.ban, now, params).0.points();
+        let ban_word = self.ban_word(now, rules);
+        let ban = ban_word.ban(now);
+        let score = self.score.at(ban_word, now, params).0.points();
         let [sync_ok, message_ok, sync_bad, message_bad, timeouts, unreachable, violations, fatal] = self.counts;
         let successes = sync_ok + message_ok;
         let failures_total = sync_bad + message_bad + timeouts + unreachable + violations + fatal;
@@ -233,7 +241,7 @@ impl Image {
             forced: gate.forced,
             generation: seen.generation.number(),
             failures_in_window: failures,
-            calls_in_window: rate.map(|rate| rate.counts(gate.generation, now / rules.slice)),
+            calls_in_window: self.rate.map(|rate| rate.counts(gate.generation, now / rules.slice)),
             backoff_level: transition::cooled(&seen, now),
             open_remaining,
             probes_out,
@@ -242,7 +250,7 @@ impl Image {
             tier: Tier::of(score, params.probation.points(), ban.is_some()),
             reliability: if total == 0 { 0.5 } else { successes as f64 / total as f64 },
             ban,
-            offences: self.ban.offences(now, params),
+            offences: ban_word.offences(now, params),
             latency_ms: self.latency,
             successful_syncs: sync_ok,
             failed_syncs: sync_bad,

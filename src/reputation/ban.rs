@@ -1,15 +1,15 @@
 //! The ban word: the last ban, and the offences so far.
 //!
 //! ```text
-//!  62    60 59   58   55 54   47 46   45   44  43                                  0
-//! +--------+----+-------+-------+----+----+----+-------------------------------------+
-//! | period |turn|offence| code  |orig|lift|ever| end, tick (44)                      |
-//! +--------+----+-------+-------+----+----+----+-------------------------------------+
+//!  63   62    60 59   58   55 54   47 46   45   44  43                             0
+//! +----+--------+----+-------+-------+----+----+----+--------------------------------+
+//! |held| period |turn|offence| code  |orig|lift|ever| end, tick (44)                 |
+//! +----+--------+----+-------+-------+----+----+----+--------------------------------+
 //! ```
 //!
 //! 44 bits hold every tick of a 64-bit time, so ends never wrap. `period` counts the ban periods (modulo 8): the score
 //! carries it, see [`super`]. `turn` flips with each earned ban, and tells those who complete one whether it has been
-//! written.
+//! written. `held`: an operator has banned in this ban period, so the record is not evicted while it lasts.
 
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ type CodeField = Field<47, 8>;
 type OffencesField = Field<55, 4>;
 type TurnField = Field<59, 1>;
 type PeriodField = Field<60, 3>;
+type HeldField = Field<63, 1>;
 
 const LOW_SCORE: u8 = 0;
 const FATAL: u8 = 1;
@@ -95,11 +96,16 @@ impl BanWord {
 
     #[inline]
     pub(crate) fn in_force(self, now: u64) -> bool {
-        ForeverField::get(self.0) == 1 || EndField::get(self.0) > tick(now)
+        LiftedField::get(self.0) == 0 && (ForeverField::get(self.0) == 1 || EndField::get(self.0) > tick(now))
     }
 
-    pub(crate) fn is_operators(self) -> bool {
+    fn is_operators(self) -> bool {
         OperatorField::get(self.0) == 1
+    }
+
+    /// A ban is in force, and an operator has banned in its period.
+    pub(crate) fn is_held(self, now: u64) -> bool {
+        HeldField::get(self.0) == 1 && self.in_force(now)
     }
 
     /// Tick of the end, for ordering; a permanent ban ends last.
@@ -148,7 +154,7 @@ impl BanWord {
         if self.in_force(now) {
             return counted;
         }
-        let unbanned = (tick(now) - EndField::get(self.0)) << TICK_SHIFT;
+        let unbanned = tick(now).saturating_sub(EndField::get(self.0)) << TICK_SHIFT;
         counted.saturating_sub(u8::try_from(unbanned / params.offence_memory).unwrap_or(u8::MAX))
     }
 
@@ -169,14 +175,14 @@ impl BanWord {
         };
         word = OperatorField::set(CodeField::set(LiftedField::set(word, 0), code.into()), operator.into());
         if !in_force {
-            word = PeriodField::set(word, PeriodField::get(word) + 1);
+            word = HeldField::set(PeriodField::set(word, PeriodField::get(word) + 1), 0);
         }
         Self(word)
     }
 
     /// An operator's ban.
     pub(crate) fn by_operator(self, ticks: Option<u64>, code: u8, now: u64, params: &Params) -> Self {
-        self.banned(end(ticks, now), true, code, now, params)
+        Self(HeldField::set(self.banned(end(ticks, now), true, code, now, params).0, 1))
     }
 
     /// An earned ban that began at `now`: longer for each offence remembered, and one offence more.
@@ -193,7 +199,7 @@ impl BanWord {
         if !self.in_force(now) {
             return None;
         }
-        let word = LiftedField::set(ForeverField::set(self.0, 0), 1);
+        let word = HeldField::set(LiftedField::set(ForeverField::set(self.0, 0), 1), 0);
         Some(Self(EndField::set(word, tick(now))))
     }
 
@@ -253,7 +259,8 @@ mod tests {
         let long = short.earned(true, 0, &params);
         assert_eq!(long.ban(0).unwrap().origin, BanOrigin::Earned);
         let kept = long.by_operator(Some(5), 2, 0, &params);
-        assert_eq!(kept, long);
+        assert_eq!((kept.end(), kept.is_operators()), (long.end(), false));
+        assert!(kept.is_held(0));
         let ever = kept.by_operator(None, 3, 0, &params);
         let ban = Ban { origin: BanOrigin::Operator, reason: BanReason::Operator(3), remaining: None };
         assert_eq!(ever.ban(u64::MAX), Some(ban));

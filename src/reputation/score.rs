@@ -99,10 +99,19 @@ impl ScoreWord {
         Some(Pending { fatal: FatalField::get(self.0) == 1, turn: TurnField::get(self.0) == 1, moment: at })
     }
 
-    /// The word without the mark, once the ban has been written.
+    /// The word without the mark, once the ban has been written. It carries the period before its own: it is void under
+    /// every ban word that can follow, and differs from the word before the mark.
     pub(crate) fn settled(self, pending: &Pending) -> Self {
-        let unmarked = PendingField::set(self.0, 0);
-        Self(StampField::set(unmarked, second(pending.moment)))
+        let unmarked = StampField::set(PendingField::set(self.0, 0), second(pending.moment));
+        Self(PeriodField::set(unmarked, PeriodField::get(self.0).wrapping_sub(1)))
+    }
+
+    /// The ban word as it will be once a mark has been settled.
+    pub(crate) fn settling(self, ban: BanWord, now: u64, params: &Params) -> BanWord {
+        match self.pending(now) {
+            Some(pending) if pending.turn == ban.turn() => ban.earned(pending.fatal, pending.moment, params),
+            _ => ban,
+        }
     }
 
     /// The score at `now` under `ban`, with the second that it is stamped with.

@@ -3,7 +3,6 @@
 use crate::breaker::BreakerState;
 use crate::counters::{Counters, Total};
 use crate::decision::Reason;
-use crate::event::ring::Ring;
 use crate::peer::view::PeerView;
 
 /// A count for each scope of a byte limit.
@@ -95,7 +94,7 @@ impl Totals {
     }
 
     /// Takes over the counters.
-    pub(crate) fn count(&mut self, counters: &Counters, events: &Ring, cursor: u64, drained_lost: u64) {
+    pub(crate) fn count(&mut self, counters: &Counters) {
         self.throttled_upload = Scopes {
             peer: counters.sum(Total::ThrottledUploadPeer),
             global: counters.sum(Total::ThrottledUploadGlobal),
@@ -111,7 +110,6 @@ impl Totals {
         self.evicted_bans = counters.sum(Total::EvictedBans);
         self.untracked = counters.sum(Total::Untracked);
         self.records_made = counters.sum(Total::Records);
-        self.events_lost = drained_lost + events.overwritten(cursor);
         self.denials = Reason::ALL.map(|reason| counters.denials(reason));
     }
 }

@@ -70,19 +70,11 @@ impl Group {
         Self { control: AtomicU64::new(0), entries: std::array::from_fn(|_| Word::new(Entry::EMPTY)) }
     }
 
-    /// The words that carry a tag. All are compared before the first is looked at: where a key stands in its group is
-    /// not to be guessed, so a branch for each would be taken wrongly half the time.
+    /// The words that carry a tag.
     #[inline]
     pub(super) fn matching(&self, tag: u16) -> impl Iterator<Item = Entry> + '_ {
         // Acquire: pairs with the Release store of the index word; the record's meta is then at least of that life.
-        let words: [Entry; WAYS] = std::array::from_fn(|i| self.entries[i].load(Ordering::Acquire));
-        let hit = |mask, i: usize| mask | u32::from(words[i].tag() == tag) << i;
-        let mut hits = (0..WAYS).fold(0, hit);
-        std::iter::from_fn(move || {
-            let place = hits.trailing_zeros() as usize;
-            hits &= hits.wrapping_sub(1);
-            words.get(place).copied()
-        })
+        self.entries.iter().map(|entry| entry.load(Ordering::Acquire)).filter(move |entry| entry.tag() == tag)
     }
 
     pub(super) fn used(&self) -> usize {

@@ -10,9 +10,6 @@ use crate::peer::retention::Rank;
 use crate::peer::{Site, bytes};
 use crate::sync::{Ordering, Word, fence};
 
-/// Empty words that the first group keeps while the second is emptier.
-const SPARE: usize = 2;
-
 /// A record that may go, as it was judged.
 struct Candidate<'a> {
     entry: &'a Word<Entry>,
@@ -35,10 +32,14 @@ impl Table {
         let _low = self.groups[place.groups[low]].lock();
         let _high = self.groups[place.groups[high]].lock();
         // Under the locks nobody else makes a record of this key.
-        if let Some((tenancy, _)) = self.find_at(&words, &place)
-            && let Some(pin) = self.pin(tenancy)
-        {
-            return Ok(pin);
+        while let Some((tenancy, _)) = self.find_at(&words, &place) {
+            match self.pin_at(tenancy, &words) {
+                Some(pin) => return Ok(pin),
+                // There is a record, with as many pins as fit: never a second one.
+                None if self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life) => return Err(Full),
+                // Evicted in between, for another key.
+                None => {}
+            }
         }
         let made = self.insert(id, &place, site);
         if made.is_ok() {
@@ -59,8 +60,10 @@ impl Table {
         if let Some(pin) = self.insert_fresh(id, place, site) {
             return Ok(pin);
         }
-        // Ends: a failed claim means that the record was pinned or changed by another thread's progress.
-        while let Some(candidate) = self.candidate(place, site) {
+        // A failed claim means that the record was pinned or changed by another thread. The locks are held, so there is an
+        // end to it: whom the others keep busy is not idle anyway.
+        for _ in 0..4 * WAYS {
+            let candidate = self.candidate(place, site).ok_or(Full)?;
             if let Some(pin) = self.evict(&candidate, id, place.tag, site) {
                 return Ok(pin);
             }
@@ -68,12 +71,11 @@ impl Table {
         Err(Full)
     }
 
-    /// Takes an empty word and a slot that nobody has had. The first group is preferred while it is not nearly full, so that
-    /// most checks find their key there; then the emptier one.
+    /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had. So groups fill evenly, and every
+    /// key has about as many records to choose from when one must go.
     fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let crowded = first.used() + SPARE > WAYS && second.used() < first.used();
-        let entry = if crowded { second.empty() } else { first.empty() }?;
+        let entry = if second.used() < first.used() { second.empty() } else { first.empty() }?;
         let slot = self.fresh_slot()?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
         // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
@@ -158,7 +160,7 @@ impl Table {
         let claimed = meta.load(Ordering::Relaxed);
         // Release: pairs with the Acquire loads of meta; publishes the tenant.
         meta.store(claimed.published(), Ordering::Release);
-        Pin { table: self, slot }
+        Pin { table: self, tenancy: Tenancy { slot, life: claimed.life() } }
     }
 
     fn note_eviction(&self, candidate: &Candidate<'_>, site: &Site<'_>) {

@@ -135,16 +135,23 @@ impl Table {
         self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life)
     }
 
-    /// Holds a record against eviction; `None` when it has another life, or as many pins as fit.
+    /// Holds a peer's record against eviction; `None` when it has another life, or as many pins as fit.
     #[inline]
-    pub(crate) fn pin(&self, tenancy: Tenancy) -> Option<Pin<'_>> {
+    pub(crate) fn pin(&self, tenancy: Tenancy, id: &PeerId) -> Option<Pin<'_>> {
+        self.pin_at(tenancy, &id.words())
+    }
+
+    #[inline]
+    fn pin_at(&self, tenancy: Tenancy, words: &[u64; 4]) -> Option<Pin<'_>> {
         let meta = &self.record(tenancy.slot).meta;
         // Relaxed: the CAS decides.
         let mut current = meta.load(Ordering::Relaxed);
         while current.is(tenancy.life) {
             // Acquire: pairs with the Release store that opened the record, and with earlier unpins.
             if meta.swap_if(current, current.pinned()?, Ordering::Acquire, Ordering::Relaxed) {
-                return Some(Pin { table: self, slot: tenancy.slot });
+                let pin = Pin { table: self, tenancy };
+                // A life comes again after 2^20 tenancies of its slot; the key tells, and is final under the pin.
+                return pin.record().holds(words).then_some(pin);
             }
             current = meta.load(Ordering::Relaxed);
         }
@@ -157,7 +164,7 @@ impl Table {
         let place = self.place(&words);
         let mut found = self.find_at(&words, &place)?;
         loop {
-            if let Some(pin) = self.pin(found.0) {
+            if let Some(pin) = self.pin_at(found.0, &words) {
                 return Some(pin);
             }
             let again = self.find_at(&words, &place)?;
@@ -183,15 +190,15 @@ impl Table {
         if !meta.is_live() {
             return None;
         }
-        let image = record.image();
+        let image = record.image(self.rate(slot));
         self.validate(Tenancy { slot, life: meta.life() }).then_some(image)
     }
 
     /// The words of a peer's record.
-    pub(crate) fn image_of(&self, id: &PeerId) -> Option<(u32, Image)> {
+    pub(crate) fn image_of(&self, id: &PeerId) -> Option<Image> {
         let (tenancy, _) = self.find(id)?;
-        let image = self.record(tenancy.slot).image();
-        self.validate(tenancy).then_some((tenancy.slot, image))
+        let image = self.record(tenancy.slot).image(self.rate(tenancy.slot));
+        self.validate(tenancy).then_some(image)
     }
 
     /// The region of a key, for counts by shard.
@@ -216,24 +223,29 @@ impl Table {
 /// A record held against eviction.
 pub(crate) struct Pin<'a> {
     table: &'a Table,
-    slot: u32,
+    tenancy: Tenancy,
 }
 
 impl<'a> Pin<'a> {
     #[inline]
     pub(crate) fn record(&self) -> &'a Record {
-        self.table.record(self.slot)
+        self.table.record(self.tenancy.slot)
     }
 
     #[inline]
     pub(crate) fn slot(&self) -> u32 {
-        self.slot
+        self.tenancy.slot
+    }
+
+    #[inline]
+    pub(crate) fn tenancy(&self) -> Tenancy {
+        self.tenancy
     }
 
     /// The pin stays until [`Table::unpin`].
     #[inline]
     pub(crate) fn keep(self) -> u32 {
-        let slot = self.slot;
+        let slot = self.slot();
         std::mem::forget(self);
         slot
     }
@@ -242,6 +254,6 @@ impl<'a> Pin<'a> {
 impl Drop for Pin<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.table.unpin(self.slot);
+        self.table.unpin(self.slot());
     }
 }

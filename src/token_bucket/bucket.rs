@@ -132,15 +132,24 @@ impl Bucket {
 
     /// Takes `cost` units at a time between `now` and `now + grain`; `None`, and nothing done, where only the exact time can
     /// tell.
+    ///
+    /// `before`: the word as it was just read. Who takes from two buckets reads both first, so that the second load does not
+    /// wait for the first CAS.
     #[inline]
-    pub(crate) fn take_at_about(&self, cost: u64, now: u64, grain: u64, limit: &Limit) -> Option<Taken> {
+    pub(crate) fn take_at_about(
+        &self,
+        mut before: PaidAt,
+        cost: u64,
+        (now, grain): (u64, u64),
+        limit: &Limit,
+    ) -> Option<Taken> {
         loop {
-            let before = self.paid_at();
             let after = before.take_at_about(cost, now, grain, limit)?;
             // Relaxed: as in `take`.
             if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
                 return Some(Taken { before, after });
             }
+            before = self.paid_at();
         }
     }
 

@@ -1,0 +1,287 @@
+//! One record per key, ever: first contacts with the same keys at the same time, with and without eviction.
+
+mod ids;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, PoisonError, RwLock};
+use std::thread;
+
+use peerguard::{
+    Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Permit, Recorded, Snapshot, Traffic,
+};
+
+const THREADS: u64 = 2;
+
+fn guard(max_peers: usize) -> PeerGuard {
+    let (clock, _hand) = Clock::manual(1 << 44);
+    PeerGuard::with_clock(Config { max_peers, ..Config::default() }, clock).unwrap()
+}
+
+/// As above, where nobody gets a ban by many small failures, and with little to make.
+fn small_guard(max_peers: usize) -> PeerGuard {
+    let (clock, _hand) = Clock::manual(1 << 44);
+    let mut config = Config { max_peers, event_capacity: 1, ..Config::default() };
+    config.reputation.weights.message_failure = 0.0;
+    PeerGuard::with_clock(config, clock).unwrap()
+}
+
+/// Runs `work` on as many threads as there are cores; each is told its number.
+fn on_threads(work: impl Fn(u64) + Sync) {
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let work = &work;
+            scope.spawn(move || work(number));
+        }
+    });
+}
+
+#[track_caller]
+fn assert_each_key_once(snapshot: &Snapshot) {
+    let ids: Vec<PeerId> = snapshot.peers.iter().map(|peer| peer.id).collect();
+    if let Some(pair) = ids.windows(2).find(|pair| pair[0] >= pair[1]) {
+        panic!("two records of {}", pair[0]);
+    }
+    let totals = snapshot.totals;
+    assert_eq!(totals.total_peers, ids.len() as u64);
+    assert_eq!(totals.closed + totals.open + totals.half_open, totals.total_peers);
+}
+
+/// A step that all threads take together: whoever is first waits, without sleeping, for the other.
+struct Step(AtomicU64);
+
+impl Step {
+    fn wait(&self, number: u64) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        let mut spins = 0u32;
+        while self.0.load(Ordering::Acquire) < THREADS * (number + 1) {
+            spins += 1;
+            if spins.is_multiple_of(200) { thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+}
+
+/// Both threads meet each key at the same moment; nothing is evicted, so that every outcome must be found.
+#[test]
+fn first_contacts_at_the_same_moment_share_one_record() {
+    const KEYS: u64 = 100_000;
+    let guard = guard(2 * KEYS as usize);
+    let step = Step(AtomicU64::new(0));
+    on_threads(|thread| {
+        for n in 0..KEYS {
+            if n % 4 == 0 {
+                step.wait(n / 4);
+            }
+            let key = ids::random(1, n);
+            match (n + thread) % 4 {
+                0 => assert_eq!(guard.admit(&key).unwrap().success(None), Recorded::Counted),
+                1 => assert_eq!(guard.record_success(&key, Some(1.0)).unwrap(), Recorded::Counted),
+                2 => {
+                    let permit = guard.admit_bytes(&key, Direction::Upload, 5).unwrap();
+                    assert_eq!(permit.success(None), Recorded::Counted);
+                }
+                _ => {
+                    let handle = guard.peer(&key);
+                    assert_eq!(handle.admit().unwrap().success(None), Recorded::Counted);
+                }
+            }
+        }
+    });
+    let snapshot = guard.snapshot();
+    assert_each_key_once(&snapshot);
+    assert_eq!(snapshot.peers.len() as u64, KEYS);
+    assert_eq!((snapshot.totals.evictions, snapshot.totals.records_made), (0, KEYS));
+    assert!(snapshot.peers.iter().all(|peer| peer.successful_syncs == THREADS));
+}
+
+/// Different keys that share a few groups, met at the same moment: nobody's place in the index is overwritten.
+#[test]
+fn first_contacts_of_different_keys_lose_nobody() {
+    const ROUNDS: u64 = 2_000;
+    const KEYS: u64 = 12;
+    let guards: Vec<PeerGuard> = (0..ROUNDS).map(|_| small_guard(24)).collect();
+    let step = Step(AtomicU64::new(0));
+    let key = |round: u64, thread: u64, n: u64| ids::random(4 + thread as u16, round * KEYS + n);
+    on_threads(|thread| {
+        for (round, guard) in guards.iter().enumerate() {
+            step.wait(round as u64);
+            for n in 0..KEYS {
+                let _counted = guard.report(&key(round as u64, thread, n), Outcome::SyncSuccess, None, Traffic::NONE);
+            }
+        }
+    });
+    let mut crowded = 0;
+    for (round, guard) in guards.iter().enumerate() {
+        let snapshot = guard.snapshot();
+        assert_each_key_once(&snapshot);
+        let evictions = snapshot.totals.evictions;
+        let found = |&(thread, n): &(u64, u64)| guard.view(&key(round as u64, thread, n)).is_some();
+        let keys = (0..THREADS).flat_map(|thread| (0..KEYS).map(move |n| (thread, n)));
+        let found = keys.filter(found).count() as u64;
+        assert_eq!((found, snapshot.peers.len() as u64), (THREADS * KEYS - evictions, found));
+        crowded += u64::from(evictions != 0);
+    }
+    assert!(crowded < ROUNDS / 2, "{crowded} guards had full groups");
+}
+
+/// A key's class, which tells what is reported of it.
+fn class(id: &PeerId) -> u64 {
+    id.as_bytes().iter().map(|&byte| u64::from(byte)).sum::<u64>() % 3
+}
+
+/// What is reported of a key: nobody else's outcome may stand in its record.
+fn outcome(id: &PeerId) -> (Outcome, Traffic) {
+    let sent = 1 + u64::from(id.as_bytes()[0]);
+    let outcome = [Outcome::SyncSuccess, Outcome::MessageSuccess, Outcome::MessageFailure][class(id) as usize];
+    (outcome, Traffic { sent, received: 2 * sent })
+}
+
+fn assert_own_outcomes(peer: &PeerView) {
+    let (_, traffic) = outcome(&peer.id);
+    let counts = [peer.successful_syncs, peer.successful_messages, peer.failed_messages];
+    let own = counts[class(&peer.id) as usize];
+    let others = [peer.failed_syncs, peer.timeouts, peer.unreachable, peer.protocol_violations, peer.fatal];
+    assert_eq!(counts.iter().chain(&others).sum::<u64>(), own, "another peer's outcome: {peer:?}");
+    assert_eq!(peer.bytes_sent, own * traffic.sent, "another peer's bytes: {peer:?}");
+    assert_eq!(peer.bytes_received, own * traffic.received, "another peer's bytes: {peer:?}");
+}
+
+/// More keys than places: records come, go and come back while the same keys are reported on both threads, at once or by
+/// permits that outlive the record they were given for.
+#[test]
+fn eviction_never_leaves_two_records_nor_mixes_peers() {
+    for (places, keys, rounds) in [(2, 6, 60), (14, 28, 60), (128, 400, 60)] {
+        let guard = small_guard(places);
+        let barrier = Barrier::new(THREADS as usize);
+        on_threads(|thread| {
+            for round in 0..rounds {
+                churn(&guard, thread, round, keys);
+                barrier.wait();
+                if thread == 0 {
+                    let snapshot = guard.snapshot();
+                    assert_each_key_once(&snapshot);
+                    snapshot.peers.iter().for_each(assert_own_outcomes);
+                    let whole = |peer: &PeerView| guard.view(&peer.id).is_some();
+                    assert!(snapshot.peers.iter().all(whole), "a record that its key does not lead to");
+                    assert_eq!(snapshot.peers.len(), places);
+                }
+                barrier.wait();
+            }
+        });
+        let totals = guard.get_summary();
+        assert!(totals.evictions > 50_000, "the table was under pressure: {totals:?}");
+        assert_eq!(totals.records_made, totals.evictions + places as u64);
+    }
+}
+
+/// Reports of some keys, in nearly the same order on both threads.
+fn churn(guard: &PeerGuard, thread: u64, round: u64, keys: u64) {
+    const OPERATIONS: u64 = 5_000;
+    let mut permits = VecDeque::new();
+    for n in 0..OPERATIONS {
+        let key = ids::random(1, ids::mix(round * OPERATIONS + n) % keys);
+        let (outcome, traffic) = outcome(&key);
+        match guard.admit(&key) {
+            Ok(permit) if (n + thread).is_multiple_of(2) => permits.push_back(permit),
+            _ => {
+                let _counted = guard.report(&key, outcome, None, traffic);
+            }
+        }
+        if permits.len() > 8 {
+            end(permits.pop_front());
+        }
+    }
+    permits.into_iter().for_each(|permit| end(Some(permit)));
+}
+
+fn end(permit: Option<Permit<'_>>) {
+    if let Some(permit) = permit {
+        let (outcome, traffic) = outcome(permit.peer());
+        let _counted = permit.record(outcome, None, traffic);
+    }
+}
+
+/// Peers that both threads hold from the first moment on, among newcomers that push each other out.
+#[test]
+fn held_peers_keep_every_outcome_under_eviction() {
+    const PLACES: usize = 256;
+    const HELD: u64 = 32;
+    const REPORTS: u64 = 5_000;
+    const ROUNDS: u64 = 20;
+    for round in 0..ROUNDS {
+        let guard = guard(PLACES);
+        let held = |n: u64| ids::random(2, round * HELD + n);
+        let handles: RwLock<Vec<Peer>> = RwLock::default();
+        let barrier = Barrier::new(THREADS as usize);
+        on_threads(|thread| {
+            // Fills the table, so that the first contacts below have to evict.
+            (0..1000).for_each(|n| newcomer(&guard, thread, n));
+            barrier.wait();
+            let own: Vec<Peer> = (0..HELD).map(|n| guard.peer(&held(n))).collect();
+            for n in 0..REPORTS {
+                let peer = &own[(n % HELD) as usize];
+                let (outcome, traffic) = outcome(peer.id());
+                match n % 3 {
+                    0 => guard.report(peer.id(), outcome, None, traffic),
+                    1 => peer.report(outcome, None, traffic),
+                    _ => match peer.admit() {
+                        Ok(permit) => permit.record(outcome, None, traffic),
+                        Err(_) => peer.report(outcome, None, traffic),
+                    },
+                };
+                newcomer(&guard, thread, 1000 + n);
+            }
+            handles.write().unwrap_or_else(PoisonError::into_inner).extend(own);
+        });
+        let snapshot = guard.snapshot();
+        assert_each_key_once(&snapshot);
+        assert!(snapshot.totals.evictions > REPORTS);
+        for n in 0..HELD {
+            let view = guard.view(&held(n)).expect("a held record stays");
+            assert_own_outcomes(&view);
+            let reports = THREADS * (REPORTS / HELD + u64::from(n < REPORTS % HELD));
+            assert_eq!(view.successful_syncs + view.successful_messages + view.failed_messages, reports);
+        }
+    }
+}
+
+fn newcomer(guard: &PeerGuard, thread: u64, n: u64) {
+    let _counted = guard.report(&ids::random(3, thread << 32 | n), Outcome::MessageFailure, None, Traffic::NONE);
+}
+
+/// A snapshot is one pass over a table that changes: it still shows nobody twice.
+#[test]
+fn a_snapshot_under_eviction_shows_each_key_once() {
+    const PLACES: usize = 512;
+    const SNAPSHOTS: u64 = 2_000;
+    let guard = guard(PLACES);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = 0;
+            while !over.load(Ordering::Relaxed) {
+                n += 1;
+                let key = ids::random(1, ids::mix(n) % (PLACES as u64 + 100));
+                let _counted = guard.report(&key, Outcome::SyncSuccess, None, Traffic::NONE);
+            }
+        });
+        let _end = End(&over);
+        for _ in 0..SNAPSHOTS {
+            assert_each_key_once(&guard.snapshot());
+            let mut top: Vec<PeerId> = guard.get_top_peers(usize::MAX).into_iter().map(|(id, _)| id).collect();
+            let all = top.len();
+            top.sort_unstable();
+            top.dedup();
+            assert_eq!(top.len(), all, "a peer is listed twice");
+        }
+    });
+    assert!(guard.get_summary().evictions > SNAPSHOTS);
+}
+
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
