@@ -35,7 +35,6 @@ struct Site {
 /// The routes, with the checks of host, token and body, for a server of the node's own.
 ///
 /// Limits of connections, heads and slow readers are that server's matter; [`serve`](super::serve) has them.
-#[must_use]
 pub fn router(publisher: &Publisher, options: &HttpOptions) -> Router {
     let access = Access::new(options);
     let site = Arc::new(Site {
