@@ -141,3 +141,23 @@ ffi-installed: capi
 ffi-valgrind: capi
 	$(CC) -std=c99 -g ffi/tests/behaviour.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour-plain
 	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 $(FFI_T)/behaviour-plain
+
+# The Go module, against the static library of this repository.
+GO ?= go
+
+go: capi
+	cp $(FFI_OUT)/libpeerguard.a ffi/go/lib/
+	cd ffi/go && $(GO) build ./...
+
+.PHONY: ffi-go ffi-go-bench
+
+# Vetted, under the race detector and the strict check of cgo's pointers, and once more against the installed library.
+ffi-go: go ffi-installed
+	cd ffi/go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
+	cd ffi/go && $(GO) test -race ./...
+	cd ffi/go && GOEXPERIMENT=cgocheck2 $(GO) test ./...
+	cd ffi/go && LD_LIBRARY_PATH=$(abspath $(FFI_STAGE))/lib PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig \
+		$(GO) test -tags peerguard_system ./...
+
+ffi-go-bench: go
+	cd ffi/go && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . ./...

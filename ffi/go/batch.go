@@ -1,6 +1,12 @@
 package peerguard
 
-// #include "peerguard.h"
+/*
+#include "peerguard.h"
+#cgo noescape peerguard_admit_batch
+#cgo nocallback peerguard_admit_batch
+#cgo noescape peerguard_report_batch
+#cgo nocallback peerguard_report_batch
+*/
 import "C"
 
 import (

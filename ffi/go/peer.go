@@ -6,6 +6,8 @@ package peerguard
 #cgo nocallback peerguard_peer_admit
 #cgo noescape peerguard_peer_admit_bytes
 #cgo nocallback peerguard_peer_admit_bytes
+#cgo noescape peerguard_peer_grant_up_to
+#cgo nocallback peerguard_peer_grant_up_to
 #cgo noescape peerguard_peer_check
 #cgo nocallback peerguard_peer_check
 */

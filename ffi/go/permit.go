@@ -12,6 +12,10 @@ package peerguard
 #cgo nocallback peerguard_cancel
 #cgo noescape peerguard_peer_cancel
 #cgo nocallback peerguard_peer_cancel
+#cgo noescape peerguard_refund
+#cgo nocallback peerguard_refund
+#cgo noescape peerguard_peer_refund
+#cgo nocallback peerguard_peer_refund
 */
 import "C"
 
