@@ -60,6 +60,17 @@ mod snapshot;
 
 mod guard;
 
+#[cfg(any(feature = "prometheus", feature = "graphql"))]
+pub mod export;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "capi")]
+mod ffi;
+
+#[cfg(all(test, peerguard_loom))]
+#[path = "../loom-tests/mod.rs"]
+mod loom_tests;
+
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};
 pub use config::{
@@ -68,12 +79,12 @@ pub use config::{
 };
 pub use decision::{Reason, Recorded, Rejection, Traffic};
 pub use error::{ConfigError, Error, InvalidLatency};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventBatch, EventKind};
 pub use guard::{BucketView, Explanation, OwnedPermit, Pass, Peer, PeerGuard, Permit, ScoreParts};
 pub use id::{PeerId, PeerIdError};
 pub use peer::view::PeerView;
 pub use reputation::{Ban, BanOrigin, BanReason, Outcome, Tier};
-pub use snapshot::{LatencyQuantiles, Scopes, Snapshot, Totals};
+pub use snapshot::{LatencyQuantiles, Published, Publisher, Publishing, Scopes, Snapshot, Totals};
 pub use token_bucket::Direction;
 
 /// The examples of the README.
