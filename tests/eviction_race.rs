@@ -75,9 +75,10 @@ impl Deed {
 }
 
 /// Waits until the flood has brought `more` newcomers.
-fn await_newcomers(come: &AtomicU64, more: u64) {
+fn await_newcomers(come: &AtomicU64, more: u64, over: &AtomicBool) {
     let until = come.load(Ordering::Relaxed) + more;
     while come.load(Ordering::Relaxed) < until {
+        assert!(!over.load(Ordering::Relaxed), "the flood has failed");
         thread::yield_now();
     }
 }
@@ -89,6 +90,7 @@ fn a_ban_set_while_its_record_is_chosen_for_eviction_is_kept() {
     let (come, over) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
+            let _end = End(&over);
             while !over.load(Ordering::Relaxed) {
                 let n = come.load(Ordering::Relaxed);
                 let _counted = guard.report(&newcomer(n), Outcome::SyncSuccess, None, Traffic::NONE);
@@ -108,7 +110,7 @@ fn a_ban_set_while_its_record_is_chosen_for_eviction_is_kept() {
                     done.push((deed, id));
                 }
             }
-            await_newcomers(&come, 50);
+            await_newcomers(&come, 50, &over);
             for (deed, id) in done {
                 assert!(deed.stands(&guard, &id), "round {round}: {deed:?} was lost");
                 deed.undo(&guard, &id);
