@@ -7,7 +7,7 @@ CARGO ?= cargo
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: tools lint test-rust ffi-test go ## every check that runs before a change lands
+test: tools lint test-rust ffi-test ffi-go ## every check that runs before a change lands
 
 tools: ## install what the tests need besides Rust, Go, a C compiler and make
 	./.ci/tools
