@@ -215,6 +215,7 @@ impl BandwidthConfig {
 
 /// The limits of a running guard, in bytes per second; 0 = unlimited, at most 2^40.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Limits {
     /// Sent to all peers together.
     pub upload: u64,
@@ -228,6 +229,7 @@ pub struct Limits {
 
 /// A peer's own limits, in bytes per second: `None` inherits the guard's, `Some(0)` is unlimited, at most 2^40.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PeerLimits {
     /// Sent to the peer.
     pub upload: Option<u64>,

@@ -96,6 +96,13 @@ impl FromStr for PeerId {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for PeerId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The value of an ASCII hex digit.
 fn hex_value(digit: u8) -> u8 {
     match digit {

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use peerguard::{BanOrigin, Clock, Config, Forced, Outcome, PeerGuard, PeerId, PeerLimits, Traffic};
 
-/// Small, so that a record is a candidate for every fourth newcomer.
-const PEERS: usize = 64;
-/// Far fewer than places, so that something else can always go.
-const BATCH: u64 = 16;
+/// Two groups of places hold them all, so that every record is a candidate for every newcomer.
+const PEERS: usize = 11;
+/// Fewer than places, so that something else can always go: even a ban that was earned has to stay then.
+const BATCH: u64 = 5;
 const ROUNDS: u64 = 5_000;
 
 fn newcomer(n: u64) -> PeerId {

@@ -124,12 +124,11 @@ fn newcomer(guard: &PeerGuard, n: u64) {
         // Bytes make a record before the outcome does.
         _ => {
             let permit = guard.admit_bytes(&id, Direction::Download, 100).unwrap();
-            assert_eq!(permit.record(Outcome::MessageSuccess, None, Traffic::NONE), Recorded::Counted);
+            let _recorded = permit.record(Outcome::MessageSuccess, None, Traffic::NONE);
             return;
         }
     };
-    let recorded = guard.admit(&id).unwrap().record(outcome, Some(Duration::from_millis(80)), Traffic::NONE);
-    assert!(matches!(recorded, Recorded::Counted | Recorded::Ignored), "a record was made: {recorded:?}");
+    let _recorded = guard.admit(&id).unwrap().record(outcome, Some(Duration::from_millis(80)), Traffic::NONE);
 }
 
 /// Resident memory of the process in bytes.
@@ -179,7 +178,10 @@ fn flood(guard: &PeerGuard, hand: &ManualClock, size: Size, lasting: Duration, m
     let means = tenths.each_ref().map(Probes::mean);
     assert!((means[9] / means[0] - 1.0).abs() < 0.03, "index words looked at, by tenths of the flood: {means:?}");
     let grown = resident().saturating_sub(memory);
-    println!("{} ids: memory {grown} bytes, index words by tenths {means:.3?}", size.ids);
+    // All but a few found a place: only one in thirty records of the table may not go.
+    let untracked = guard.get_summary().untracked;
+    assert!(untracked * 1_000_000 <= size.ids, "{untracked} newcomers had no record");
+    println!("{untracked} untracked of {}, memory {grown} bytes, index words by tenths {means:.3?}", size.ids);
 }
 
 /// At most one in a thousand is missing.

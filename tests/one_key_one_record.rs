@@ -56,7 +56,7 @@ impl Step {
         let mut spins = 0u32;
         while self.0.load(Ordering::Acquire) < THREADS * (number + 1) {
             spins += 1;
-            if spins % 200 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+            if spins.is_multiple_of(200) { thread::yield_now() } else { std::hint::spin_loop() }
         }
     }
 }
@@ -182,7 +182,7 @@ fn churn(guard: &PeerGuard, thread: u64, round: u64, keys: u64) {
         let key = ids::random(1, ids::mix(round * OPERATIONS + n) % keys);
         let (outcome, traffic) = outcome(&key);
         match guard.admit(&key) {
-            Ok(permit) if (n + thread) % 2 == 0 => permits.push_back(permit),
+            Ok(permit) if (n + thread).is_multiple_of(2) => permits.push_back(permit),
             _ => {
                 let _counted = guard.report(&key, outcome, None, traffic);
             }

@@ -21,6 +21,7 @@ use std::fmt;
 
 /// The state of a breaker, as a reader sees it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum BreakerState {
     /// Requests pass; failures are counted.
     Closed,
@@ -50,6 +51,7 @@ impl fmt::Display for BreakerState {
 
 /// An operator's override of one peer's gate; lifted by [`reset`](crate::PeerGuard::reset).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Forced {
     /// None: the breaker decides.
     #[default]

@@ -21,6 +21,18 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// Events that one reader got at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventBatch {
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+    /// Where to go on.
+    pub next: u64,
+    /// Events before or between these that were overwritten, or dropped by their writers.
+    pub lost: u64,
+}
+
 /// What happened to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,6 +74,19 @@ impl EventKind {
             Self::Banned(_) => "banned",
             Self::Unbanned => "unbanned",
             Self::Evicted { .. } => "evicted",
+        }
+    }
+
+    /// What the kind alone does not tell: probes that were lost, the override, who banned, whether a ban was forgotten.
+    #[must_use]
+    pub fn detail(self) -> Option<String> {
+        match self {
+            Self::ProbesLost(n) => Some(n.to_string()),
+            Self::Forced(forced) => Some(forced.as_str().to_owned()),
+            Self::Banned(BanOrigin::Earned) => Some("earned".to_owned()),
+            Self::Banned(BanOrigin::Operator) => Some("operator".to_owned()),
+            Self::Evicted { banned: true } => Some("banned".to_owned()),
+            _ => None,
         }
     }
 

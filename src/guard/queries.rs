@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{Inner, PeerGuard};
 use crate::counters::Total;
-use crate::event::Event;
 use crate::event::ring::Entry;
+use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
 use crate::peer::view::{PeerView, Wall};
 use crate::snapshot::order::{SyncOrder, top_peers};
@@ -57,7 +57,8 @@ impl PeerGuard {
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out. One pass.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
-        top_peers(&self.inner.collect_views(self.inner.wall()), n)
+        let peers = self.inner.collect_views(self.inner.wall());
+        top_peers(&peers, n).into_iter().cloned().collect()
     }
 
     /// The `n` peers to sync with first: closed, unbanned and above half the initial score, by score and latency bonus;
@@ -87,6 +88,22 @@ impl PeerGuard {
                 return entries.iter().map(|entry| event(entry, &wall)).collect();
             }
         }
+    }
+
+    /// The events from number `cursor` on, at most `max`, for a reader with a cursor of its own: begin with 0 or with
+    /// [`Self::event_count`], go on with [`EventBatch::next`]. Takes nothing from other readers or from
+    /// [`Self::drain_events`].
+    #[must_use]
+    pub fn events_since(&self, cursor: u64, max: usize) -> EventBatch {
+        let (entries, next, lost) = self.inner.events.read_from(cursor, max);
+        let wall = self.inner.wall();
+        EventBatch { events: entries.iter().map(|entry| event(entry, &wall)).collect(), next, lost }
+    }
+
+    /// Events so far: the number of the next one.
+    #[must_use]
+    pub fn event_count(&self) -> u64 {
+        self.inner.events.head()
     }
 
     /// Events that were overwritten, or dropped by their writers, before they were drained.

@@ -1,7 +1,7 @@
 //! Which record goes when a newcomer needs its place.
 //!
 //! First those that are neutral and idle: forgetting them loses nothing. Then the idlest that are not banned; peers seen
-//! within the last ten minutes count as equally idle, and among them the worst score goes first, so that a flood of new ids
+//! within the last two hours count as equally idle, and among them the worst score goes first, so that a flood of new ids
 //! pushes out its own and not the peers that have earned their standing. Then the earned ban that ends first. A pinned
 //! record and one with an operator's setting never go.
 
@@ -26,8 +26,8 @@ pub(crate) enum Rank {
     Banned(u64),
 }
 
-/// Peers seen this recently are not idle: 2^39 ns (9.2 minutes), which is also the grain of idleness.
-const IDLE_SHIFT: u32 = 39;
+/// Peers seen this recently are not idle: 2^43 ns (2.4 hours), which is also the grain of idleness.
+const IDLE_SHIFT: u32 = 43;
 
 impl Record {
     /// How readily the record may go; `None` = never. The caller has read the meta word before and will notice a change.

@@ -16,6 +16,8 @@ use crate::id::PeerId;
 use crate::reputation::ban::BanWord;
 use crate::reputation::score::ScoreWord;
 use crate::reputation::{Ban, Tier};
+#[cfg(feature = "serde")]
+use crate::snapshot::wire;
 use crate::sync::{Ordering, Word};
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Limit, PaidAt};
@@ -27,6 +29,7 @@ use crate::token_bucket::rate::Rate;
 /// Each figure comes from one word, or follows from words that are read in one pass, at one time; figures from different
 /// words may be moments apart.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerView {
     /// Whose.
@@ -44,6 +47,7 @@ pub struct PeerView {
     /// The next open time is doubled this often.
     pub backoff_level: u8,
     /// What is left of the open time.
+    #[cfg_attr(feature = "serde", serde(rename = "open_remaining_seconds", serialize_with = "wire::seconds"))]
     pub open_remaining: Option<Duration>,
     /// Probes that have not reported.
     pub probes_out: u8,
@@ -88,10 +92,13 @@ pub struct PeerView {
     /// Used share of the download bucket's burst.
     pub download_used: f64,
     /// When the record was made.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "wire::time"))]
     pub first_seen: SystemTime,
     /// When something was last recorded.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "wire::time"))]
     pub last_seen: SystemTime,
     /// `first_seen` on the guard's clock, in nanoseconds, for ordering.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) first_seen_nanos: u64,
 }
 
@@ -234,7 +241,9 @@ impl Image {
             forced: gate.forced,
             generation: seen.generation.number(),
             failures_in_window: failures,
-            calls_in_window: self.rate.map(|rate| rate.counts(gate.generation, now / rules.slice)),
+            calls_in_window: self
+                .rate
+                .map(|rate| if idle { (0, 0) } else { rate.counts(gate.generation, now / rules.slice) }),
             backoff_level: transition::cooled(&seen, now),
             open_remaining,
             probes_out,

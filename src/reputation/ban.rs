@@ -32,6 +32,7 @@ const FATAL: u8 = 1;
 
 /// Who banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum BanOrigin {
     /// The peer's own deeds.
     Earned,
@@ -41,6 +42,7 @@ pub enum BanOrigin {
 
 /// Why a peer is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum BanReason {
     /// Its score fell to the minimum.
@@ -63,12 +65,17 @@ impl std::fmt::Display for BanReason {
 
 /// A ban in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Ban {
     /// Who banned.
     pub origin: BanOrigin,
     /// Why.
     pub reason: BanReason,
     /// What is left; `None` = until unbanned.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "remaining_seconds", serialize_with = "crate::snapshot::wire::seconds")
+    )]
     pub remaining: Option<Duration>,
 }
 

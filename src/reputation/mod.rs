@@ -26,6 +26,7 @@ pub use outcome::Outcome;
 
 /// How well a peer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Tier {
     /// A ban is in force.
     Banned,

@@ -6,6 +6,7 @@ use crate::peer::view::PeerView;
 
 /// Quantiles over the peers' average latencies, in milliseconds, to three digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LatencyQuantiles {
     /// Peers that have a latency.

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use crate::breaker::{BreakerState, Forced};
 use crate::config::Config;
 use crate::peer::view::PeerView;
+use crate::reputation::Tier;
 
-/// The `n` first by `compare`, in order, without sorting the rest.
-fn first<K: Ord>(mut peers: Vec<(K, &PeerView)>, n: usize) -> Vec<PeerView> {
+/// The `n` first by their keys, in order, without sorting the rest.
+fn first<K: Ord>(mut peers: Vec<(K, &PeerView)>, n: usize) -> Vec<&PeerView> {
     if n == 0 {
         return Vec::new();
     }
@@ -16,7 +17,7 @@ fn first<K: Ord>(mut peers: Vec<(K, &PeerView)>, n: usize) -> Vec<PeerView> {
         peers.truncate(n);
     }
     peers.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    peers.into_iter().map(|(_, peer)| peer.clone()).collect()
+    peers.into_iter().map(|(_, peer)| peer).collect()
 }
 
 /// A score as an integer that orders as the score does; scores are finite and not negative.
@@ -24,9 +25,27 @@ fn ordinal(score: f64) -> u64 {
     score.to_bits()
 }
 
-pub(crate) fn top_peers(peers: &[PeerView], n: usize) -> Vec<PeerView> {
+pub(crate) fn top_peers(peers: &[PeerView], n: usize) -> Vec<&PeerView> {
     let key = |peer: &PeerView| (Reverse(ordinal(peer.score)), peer.first_seen_nanos, peer.id);
     first(peers.iter().filter(|peer| peer.ban.is_none()).map(|peer| (key(peer), peer)).collect(), n)
+}
+
+/// What a peer's trouble is, the worst first; `None` when it has none.
+fn trouble(peer: &PeerView) -> Option<u8> {
+    match peer.state {
+        _ if peer.ban.is_some() => Some(0),
+        BreakerState::Open => Some(1),
+        BreakerState::HalfOpen => Some(2),
+        BreakerState::Closed if peer.forced != Forced::None || peer.tier == Tier::Probation => Some(3),
+        BreakerState::Closed => None,
+    }
+}
+
+pub(crate) fn worst_peers(peers: &[PeerView], n: usize) -> (Vec<&PeerView>, usize) {
+    let key = |peer: &PeerView| trouble(peer).map(|trouble| (trouble, ordinal(peer.score), peer.id));
+    let troubled: Vec<_> = peers.iter().filter_map(|peer| key(peer).map(|key| (key, peer))).collect();
+    let left_out = troubled.len().saturating_sub(n);
+    (first(troubled, n), left_out)
 }
 
 /// What the order of sync candidates depends on besides the peers.
@@ -64,6 +83,7 @@ impl SyncOrder {
             (peer.ban.is_none())
                 .then(|| (recovering, Reverse(ordinal(self.merit(peer))), peer.first_seen_nanos, peer.id))
         };
-        first(peers.iter().filter_map(|peer| key(peer).map(|key| (key, peer))).collect(), n)
+        let candidates = first(peers.iter().filter_map(|peer| key(peer).map(|key| (key, peer))).collect(), n);
+        candidates.into_iter().cloned().collect()
     }
 }

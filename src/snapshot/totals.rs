@@ -7,6 +7,7 @@ use crate::peer::view::PeerView;
 
 /// A count for each scope of a byte limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Scopes {
     /// Refused by a peer's own bucket.
     pub peer: u64,
@@ -16,6 +17,7 @@ pub struct Scopes {
 
 /// Figures of the guard as a whole. The counters never fall, whoever is evicted; they saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Totals {
     /// Peers that have a record.
@@ -66,6 +68,7 @@ pub struct Totals {
     pub capacity: u64,
     /// Counter: events that were overwritten before they were drained.
     pub events_lost: u64,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::wire::denials"))]
     denials: [u64; Reason::COUNT],
 }
 
@@ -80,6 +83,14 @@ impl Totals {
     #[must_use]
     pub fn denied_total(&self) -> u64 {
         self.denials.iter().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Raises what may fall from one snapshot to the next while threads run: a record that is evicted during a pass may be
+    /// missed by it, and an event that is drained during it may be missed or counted twice.
+    pub(crate) fn never_below(&mut self, before: &Self) {
+        self.uploaded = self.uploaded.max(before.uploaded);
+        self.downloaded = self.downloaded.max(before.downloaded);
+        self.events_lost = self.events_lost.max(before.events_lost);
     }
 
     /// Takes over the counters.

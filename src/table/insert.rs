@@ -10,9 +10,6 @@ use crate::peer::retention::Rank;
 use crate::peer::{Site, bytes};
 use crate::sync::{Ordering, Word, fence};
 
-/// Empty words that the first group keeps while the second is emptier.
-const SPARE: usize = 2;
-
 /// A record that may go, as it was judged.
 struct Candidate<'a> {
     entry: &'a Word<Entry>,
@@ -74,12 +71,11 @@ impl Table {
         Err(Full)
     }
 
-    /// Takes an empty word and a slot that nobody has had. The first group is preferred while it is not nearly full, so that
-    /// most checks find their key there; then the emptier one.
+    /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had. So groups fill evenly, and every
+    /// key has about as many records to choose from when one must go.
     fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let crowded = first.used() + SPARE > WAYS && second.used() < first.used();
-        let entry = if crowded { second.empty() } else { first.empty() }?;
+        let entry = if second.used() < first.used() { second.empty() } else { first.empty() }?;
         let slot = self.fresh_slot()?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
         // Release: pairs with the Acquire loads of index words. The locks keep other writers out.

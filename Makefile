@@ -1,0 +1,44 @@
+# Every check is one command. `make help` lists them.
+
+CARGO ?= cargo
+
+.PHONY: help tools test test-rust test-long lint doc bench bench-quick node clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: tools lint test-rust ffi-test go ## every check that runs before a change lands
+
+tools: ## install what the tests need besides Rust, Go, a C compiler and make
+	./.ci/tools
+
+test-rust: tools ## the Rust tests, with all features
+	$(CARGO) build --release --example node
+	$(CARGO) test --workspace --all-features
+
+test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about an hour)
+	PEERGUARD_SEQUENCES=1000000 $(CARGO) test --test model
+	PEERGUARD_FLOOD=full $(CARGO) test --test flood
+
+lint: ## formatting, clippy and rustdoc without a warning
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
+
+doc: ## the documentation, in target/doc
+	$(CARGO) doc --no-deps --all-features
+
+bench: ## peerguard, its rivals and floors in one table; 10 minutes
+	$(CARGO) run --release -p peerguard-benches
+
+bench-quick: ## the same in 2 minutes
+	$(CARGO) run --release -p peerguard-benches -- --quick
+
+node: ## a node on loopback with 26 peers, for half a minute
+	$(CARGO) run --release --example node -- --seconds 30
+
+clean: ## remove what was built
+	$(CARGO) clean
+
+include ffi/ffi.mk

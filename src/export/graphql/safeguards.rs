@@ -1,0 +1,116 @@
+//! What every request passes: limits before it is walked through, one publication for all its fields, codes on its errors.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest, NextRequest, NextValidation,
+};
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{Request, Response, ServerError, ServerResult, ValidationResult, Variables, async_trait, value};
+
+use super::error::ErrorCode;
+use super::request_size::{fields, fragment_chain_exceeds, nesting};
+use super::{MAX_COMPLEXITY, MAX_DEPTH};
+use crate::snapshot::rfc3339::Rfc3339;
+use crate::snapshot::{Published, Publisher};
+
+/// Most nested brackets in a request: those of the selections and of their arguments.
+const MAX_NESTING: usize = 2 * MAX_DEPTH;
+
+/// A schema extension that refuses requests which would be costly to look through, gives all fields of a request the same
+/// publication, and gives every error of the request itself a code. A schema that merges this module's queries should have
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub struct Safeguards;
+
+impl ExtensionFactory for Safeguards {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(OneRequest { published: OnceLock::new() })
+    }
+}
+
+struct OneRequest {
+    published: OnceLock<Arc<Published>>,
+}
+
+fn coded(code: ErrorCode, mut error: ServerError) -> ServerError {
+    error.extensions.get_or_insert_default().set("code", code.as_str());
+    error
+}
+
+fn refuse<T>(code: ErrorCode, message: &str) -> ServerResult<T> {
+    Err(coded(code, ServerError::new(message, None)))
+}
+
+/// A parsed query that is worth looking at.
+fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
+    if nesting(query) > MAX_NESTING {
+        return refuse(ErrorCode::QueryTooDeep, "The query is nested too deep.");
+    }
+    let document = parse_query(query).map_err(|error| coded(ErrorCode::ParseFailed, error.into()))?;
+    if fields(&document) > MAX_COMPLEXITY {
+        return refuse(ErrorCode::QueryTooComplex, "The query has too many fields.");
+    }
+    if fragment_chain_exceeds(&document, MAX_DEPTH) {
+        return refuse(ErrorCode::QueryTooDeep, "The query's fragments are nested too deep.");
+    }
+    Ok(document)
+}
+
+#[async_trait::async_trait]
+impl Extension for OneRequest {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        let response = next.run(ctx).await;
+        match self.published.get() {
+            Some(published) => response.extension(
+                "snapshot",
+                value!({
+                    "takenAt": Rfc3339(published.taken_at).to_string(),
+                    "ageMs": published.age().as_secs_f64() * 1000.0,
+                }),
+            ),
+            None => response,
+        }
+    }
+
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        mut request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let document = parsed(&request.query)?;
+        request.set_parsed_query(document);
+        if let Some(publisher) = ctx.data_opt::<Publisher>() {
+            let published = self.published.get_or_init(|| publisher.latest());
+            request = request.data(published.clone());
+        }
+        next.run(ctx, request).await
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        // The text has been parsed; what fails here is the limit of depth.
+        next.run(ctx, query, variables).await.map_err(|error| coded(ErrorCode::QueryTooDeep, error))
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let code = |error: &ServerError| match error.message.as_str() {
+            "Query is too complex." => ErrorCode::QueryTooComplex,
+            "Query is nested too deep." => ErrorCode::QueryTooDeep,
+            _ => ErrorCode::ValidationFailed,
+        };
+        let result = next.run(ctx).await;
+        result.map_err(|errors| errors.into_iter().map(|error| coded(code(&error), error)).collect())
+    }
+}

@@ -1,0 +1,76 @@
+//! What the page shows, in a few kilobytes whatever the number of peers.
+
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::peer::view::PeerView;
+use crate::reputation::Tier;
+use crate::snapshot::{LatencyQuantiles, Published, Totals};
+
+/// Bars of the score's distribution; the last one has 100 in it.
+const BARS: usize = 20;
+const WORST: usize = 25;
+const BANS: usize = 25;
+const EVENTS: usize = 40;
+
+#[derive(Serialize)]
+pub(super) struct Live<'s> {
+    age_seconds: f64,
+    number: u64,
+    version: &'static str,
+    totals: &'s Totals,
+    denied: u64,
+    latency: Option<LatencyQuantiles>,
+    /// Peers by score, in steps of 5 points.
+    scores: [u64; BARS],
+    tiers: Tiers,
+    worst: Vec<&'s PeerView>,
+    worst_left_out: usize,
+    /// The bans that end first.
+    bans: Vec<&'s PeerView>,
+    /// Newest first.
+    events: Vec<&'s Event>,
+}
+
+#[derive(Default, Serialize)]
+struct Tiers {
+    banned: u64,
+    probation: u64,
+    neutral: u64,
+    good: u64,
+    trusted: u64,
+}
+
+impl<'s> Live<'s> {
+    pub(super) fn new(published: &'s Published) -> Self {
+        let (mut scores, mut tiers) = ([0; BARS], Tiers::default());
+        for peer in &published.peers {
+            scores[((peer.score / 5.0) as usize).min(BARS - 1)] += 1;
+            *match peer.tier {
+                Tier::Banned => &mut tiers.banned,
+                Tier::Probation => &mut tiers.probation,
+                Tier::Neutral => &mut tiers.neutral,
+                Tier::Good => &mut tiers.good,
+                Tier::Trusted => &mut tiers.trusted,
+            } += 1;
+        }
+        let (worst, worst_left_out) = published.worst_peers(WORST);
+        let mut bans: Vec<&PeerView> = published.peers.iter().filter(|peer| peer.ban.is_some()).collect();
+        bans.sort_by_key(|peer| peer.ban.map(|ban| (ban.remaining.is_none(), ban.remaining)));
+        bans.truncate(BANS);
+        Self {
+            age_seconds: published.age().as_secs_f64(),
+            number: published.number(),
+            version: env!("CARGO_PKG_VERSION"),
+            totals: &published.totals,
+            denied: published.totals.denied_total(),
+            latency: published.latency,
+            scores,
+            tiers,
+            worst,
+            worst_left_out,
+            bans,
+            events: published.events().iter().rev().take(EVENTS).collect(),
+        }
+    }
+}

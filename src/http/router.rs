@@ -1,0 +1,161 @@
+//! The routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::HttpOptions;
+use super::access::{Access, Role};
+use super::graphql::Schema;
+use super::live::Live;
+use super::reply::{error, json, page, reply};
+use crate::export::prometheus::{Exporter, Format};
+use crate::snapshot::{Published, Publisher};
+
+/// Answers that grow with the number of peers, made at once.
+const LARGE_ANSWERS: usize = 2;
+
+struct Site {
+    publisher: Publisher,
+    exporter: Exporter,
+    schema: Schema,
+    access: Access,
+    large: Arc<Semaphore>,
+    options: HttpOptions,
+}
+
+/// The routes, with the checks of host, token and body, for a server of the node's own.
+///
+/// Limits of connections, heads and slow readers are that server's matter; [`serve`](super::serve) has them.
+pub fn router(publisher: &Publisher, options: &HttpOptions) -> Router {
+    let access = Access::new(options);
+    let site = Arc::new(Site {
+        publisher: publisher.clone(),
+        exporter: Exporter::new(publisher, options.series),
+        schema: Schema::new(publisher, access.has_operator()),
+        access,
+        large: Arc::new(Semaphore::new(LARGE_ANSWERS)),
+        options: options.clone(),
+    });
+    Router::new()
+        .route("/", get(async || page(include_str!("page.html"))))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .route("/live.json", get(live))
+        .route("/snapshot.json", get(snapshot))
+        .route("/graphql", get(async || page(include_str!("query.html"))).post(graphql))
+        .fallback(async || error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such page"))
+        .method_not_allowed_fallback(async || {
+            error(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "not by this method")
+        })
+        .layer(from_fn_with_state(site.clone(), checked))
+        .with_state(site)
+}
+
+/// Pages without data, and the health, need no token.
+fn is_public(request: &Request) -> bool {
+    match request.uri().path() {
+        "/" | "/healthz" => true,
+        "/graphql" => request.method() != axum::http::Method::POST,
+        _ => false,
+    }
+}
+
+/// Checks the host and the token before anything else is done.
+async fn checked(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    if !site.access.knows_host(request.headers()) {
+        let message = "this server is not known by that name";
+        return error(StatusCode::MISDIRECTED_REQUEST, "UNKNOWN_HOST", message);
+    }
+    let role = site.access.role(request.headers());
+    if role == Role::Nobody && !is_public(&request) {
+        let mut response = error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "a token is needed");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return response;
+    }
+    request.extensions_mut().insert(role);
+    next.run(request).await
+}
+
+async fn healthz(State(site): State<Arc<Site>>) -> Response {
+    let age = site.publisher.latest().age();
+    let (status, word) = if age <= site.options.stale_after {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "stale")
+    };
+    json(status, format!(r#"{{"status":"{word}","snapshot_age_seconds":{}}}"#, age.as_secs_f64()))
+}
+
+async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::negotiate(accept);
+    large(&site, format.content_type(), move |site| site.exporter.text(format).into_bytes()).await
+}
+
+async fn live(State(site): State<Arc<Site>>) -> Response {
+    let make = |site: &Site| serde_json::to_vec(&Live::new(&site.publisher.latest())).unwrap_or_default();
+    large(&site, "application/json", make).await
+}
+
+async fn snapshot(State(site): State<Arc<Site>>) -> Response {
+    let make = |site: &Site| {
+        let published: Arc<Published> = site.publisher.latest();
+        serde_json::to_vec(&**published).unwrap_or_default()
+    };
+    large(&site, "application/json", make).await
+}
+
+/// Makes an answer that may take milliseconds away from the thread that serves, few at once.
+async fn large(
+    site: &Arc<Site>,
+    content_type: &'static str,
+    make: impl FnOnce(&Site) -> Vec<u8> + Send + 'static,
+) -> Response {
+    let busy = || error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many large answers are being made");
+    let Ok(Ok(turn)) = timeout(site.options.timeout, site.large.clone().acquire_owned()).await else { return busy() };
+    let making = site.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        make(&making)
+    });
+    match made.await {
+        Ok(body) if !body.is_empty() => reply(StatusCode::OK, content_type, body),
+        _ => error(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the answer could not be written"),
+    }
+}
+
+async fn graphql(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let limit = site.options.max_body;
+    let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > limit as u64) {
+        return too_large();
+    }
+    let body = match timeout(site.options.timeout, to_bytes(Body::new(body), limit)).await {
+        Ok(Ok(body)) => body,
+        // A body that ends early has nobody left to read the answer.
+        Ok(Err(_)) => return too_large(),
+        Err(_) => return closing(error(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the body did not come in time")),
+    };
+    let role = parts.extensions.get().copied().unwrap_or(Role::Nobody);
+    site.schema.answer(&parts.headers, &body, role).await
+}
+
+fn too_large() -> Response {
+    closing(error(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the body is too large"))
+}
+
+/// The rest of the request will not be read.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
