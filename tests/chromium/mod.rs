@@ -116,9 +116,9 @@ impl Tab {
         }
     }
 
-    /// The whole page as PNG.
+    /// What the window shows, as PNG.
     pub fn screenshot(&mut self) -> Vec<u8> {
-        let shot = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true}));
+        let shot = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": false}));
         from_base64(shot["data"].as_str().unwrap())
     }
 
