@@ -1,16 +1,20 @@
 # Every check is one command. `make help` lists them.
 
 CARGO ?= cargo
-FEATURES ?=
 
-.PHONY: help test test-long lint doc bench bench-quick node clean
+.PHONY: help tools test test-rust test-long lint doc bench bench-quick node clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: lint ## every check that runs before a change lands
+test: tools lint test-rust ffi-test ffi-go ## every check that runs before a change lands
+
+tools: ## install what the tests need besides Rust, Go, a C compiler and make
+	./.ci/tools
+
+test-rust: tools ## the Rust tests, with all features
 	$(CARGO) build --release --example node
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --all-features
 
 test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about an hour)
 	PEERGUARD_SEQUENCES=1000000 $(CARGO) test --test model
@@ -19,10 +23,11 @@ test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about 
 lint: ## formatting, clippy and rustdoc without a warning
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
 
 doc: ## the documentation, in target/doc
-	$(CARGO) doc --no-deps
+	$(CARGO) doc --no-deps --all-features
 
 bench: ## peerguard, its rivals and floors in one table; 10 minutes
 	$(CARGO) run --release -p peerguard-benches
@@ -35,3 +40,5 @@ node: ## a node on loopback with 26 peers, for half a minute
 
 clean: ## remove what was built
 	$(CARGO) clean
+
+include ffi/ffi.mk

@@ -62,8 +62,14 @@ mod guard;
 
 #[cfg(any(feature = "prometheus", feature = "graphql"))]
 pub mod export;
+#[cfg(feature = "capi")]
+mod ffi;
 #[cfg(feature = "http")]
 pub mod http;
+
+#[cfg(all(test, peerguard_loom))]
+#[path = "../loom-tests/mod.rs"]
+mod loom_tests;
 
 pub use breaker::{BreakerState, Forced};
 pub use clock::{Clock, ManualClock};

@@ -13,6 +13,41 @@ pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(peerguard_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
+/// Loom takes two steps for independent unless one of them meets the *last* access of the other's word, so that a thread's
+/// own load can hide another's. Where a model asks for it, every step also touches one shared word, Relaxed, which orders
+/// nothing but makes all steps dependent: then no interleaving is left out.
+#[cfg(peerguard_loom)]
+pub(crate) mod step {
+    use std::cell::Cell;
+
+    loom::lazy_static! {
+        static ref SHARED: super::AtomicU64 = super::AtomicU64::new(0);
+    }
+
+    thread_local! {
+        /// Loom runs all threads of a model on one thread of the system.
+        static MIXED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(crate) fn mix(on: bool) {
+        MIXED.set(on);
+    }
+
+    pub(super) fn step() {
+        if MIXED.get() {
+            SHARED.fetch_add(0, super::Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(not(peerguard_loom))]
+mod step {
+    #[inline(always)]
+    pub(super) fn step() {}
+}
+
+use step::step;
+
 /// A value that is one 64-bit word: several fields that change together.
 ///
 /// `from_bits(to_bits(x)) == x` for every value that the crate can build; each packed type has a test of it.
@@ -56,23 +91,27 @@ impl<T: Packed> Word<T> {
 
     #[inline]
     pub(crate) fn load(&self, order: Ordering) -> T {
+        step();
         T::from_bits(self.bits.load(order))
     }
 
     #[inline]
     pub(crate) fn store(&self, value: T, order: Ordering) {
+        step();
         self.bits.store(value.to_bits(), order);
     }
 
     /// Replaces `current` by `new`; `false` when another value stood there, or spuriously.
     #[inline]
     pub(crate) fn swap_if(&self, current: T, new: T, success: Ordering, failure: Ordering) -> bool {
+        step();
         self.bits.compare_exchange_weak(current.to_bits(), new.to_bits(), success, failure).is_ok()
     }
 
     /// As [`Self::swap_if`], but fails only when another value stood there.
     #[inline]
     pub(crate) fn swap_if_strong(&self, current: T, new: T, success: Ordering, failure: Ordering) -> bool {
+        step();
         self.bits.compare_exchange(current.to_bits(), new.to_bits(), success, failure).is_ok()
     }
 }
@@ -80,6 +119,7 @@ impl<T: Packed> Word<T> {
 impl Word<u64> {
     #[inline]
     pub(crate) fn add(&self, n: u64, order: Ordering) -> u64 {
+        step();
         self.bits.fetch_add(n, order)
     }
 }
@@ -88,16 +128,24 @@ impl<T: Packed> Word<T> {
     /// Adds to the bits of the word, with wrap: for fields at the top, whose overflow falls off.
     #[inline]
     pub(crate) fn add_bits(&self, n: u64, order: Ordering) {
+        step();
         self.bits.fetch_add(n, order);
     }
 
     #[inline]
     pub(crate) fn or_bits(&self, mask: u64, order: Ordering) {
+        step();
         self.bits.fetch_or(mask, order);
     }
 
     pub(crate) fn bits(&self) -> u64 {
         self.bits.load(Ordering::Relaxed)
+    }
+
+    /// Where the word stands, for readers outside Rust.
+    #[cfg(all(feature = "capi", not(peerguard_loom)))]
+    pub(crate) fn address(&self) -> *const u64 {
+        self.bits.as_ptr()
     }
 }
 

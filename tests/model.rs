@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use reference::coverage::Coverage;
-use reference::run::Sequence;
+use reference::sequence::Sequence;
 
 fn number(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {

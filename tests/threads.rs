@@ -37,7 +37,7 @@ impl Meeting {
         let mut spins = 0u32;
         while self.0.load(Ordering::Acquire) < THREADS * *met {
             spins += 1;
-            if spins % 100 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+            if spins.is_multiple_of(100) { thread::yield_now() } else { std::hint::spin_loop() }
         }
     }
 }
@@ -129,7 +129,7 @@ impl Arena {
                 slots.extend(self.guard.should_communicate(&ID).then_some(Slot::Called));
                 continue;
             }
-            match if slots.len() % 2 == 0 { peer.admit() } else { self.guard.admit(&ID) } {
+            match if slots.len().is_multiple_of(2) { peer.admit() } else { self.guard.admit(&ID) } {
                 Ok(permit) => {
                     assert!(permit.is_probe());
                     slots.push(Slot::Carried(permit));

@@ -48,6 +48,19 @@ impl Generation {
         Self(number & GenerationField::MAX as u16)
     }
 
+    /// Where it stands in a gate word.
+    #[cfg(feature = "capi")]
+    pub(crate) const SHIFT: u32 = GenerationField::ONE.trailing_zeros();
+    /// Its largest number.
+    #[cfg(feature = "capi")]
+    pub(crate) const MAX: u64 = GenerationField::MAX;
+
+    /// `None` for a number that no generation has.
+    #[cfg(feature = "capi")]
+    pub(crate) const fn of_number(number: u16) -> Option<Self> {
+        if number as u64 <= GenerationField::MAX { Some(Self(number)) } else { None }
+    }
+
     pub(crate) const fn number(self) -> u16 {
         self.0
     }
@@ -120,6 +133,8 @@ impl Gate {
 pub(crate) struct GateWord(u64);
 
 impl GateWord {
+    /// What a check looks at; all 0 admits.
+    pub(crate) const CHECKED: u64 = StateField::MASK | ForcedField::MASK | BannedField::MASK;
     pub(crate) const BANNED: u64 = BannedField::MASK;
     pub(crate) const LIMITED: u64 = LimitedField::MASK;
 
@@ -132,7 +147,7 @@ impl GateWord {
     /// Closed, not forced, never banned: admitted without another look.
     #[inline]
     pub(crate) const fn admits(self) -> bool {
-        self.0 & (StateField::MASK | ForcedField::MASK | BannedField::MASK) == 0
+        self.0 & Self::CHECKED == 0
     }
 
     #[inline]

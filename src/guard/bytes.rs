@@ -243,8 +243,14 @@ impl Inner {
             match ticket.hold {
                 Hold::Kept(slot) | Hold::Lent(slot) => self.table.record(slot).buckets[direction].refund(back.peer),
                 Hold::Untracked => self.untracked[direction].refund(back.peer),
+                // A permit that holds no pin; when the record has gone, so has the bucket.
+                Hold::Seen(tenancy) => {
+                    if let Some(pin) = self.table.pin(tenancy, &ticket.id) {
+                        pin.record().buckets[direction].refund(back.peer);
+                    }
+                }
                 // Permits without bytes.
-                Hold::Unknown | Hold::Seen(_) => {}
+                Hold::Unknown => {}
             }
         }
         n

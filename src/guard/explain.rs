@@ -120,6 +120,9 @@ impl Inner {
         }
     }
 
+    // Inlined, it is compiled to look at the limits of an image that is not there before it asks whether one is: harmless,
+    // but checkers of memory report it.
+    #[inline(never)]
     fn peer_bucket(&self, image: Option<&Image>, direction: Direction, now: u64) -> Option<BucketView> {
         let inherited = self.peer_rates()[direction.index()];
         let rate = image.and_then(|image| image.own_limit(direction)).map_or(inherited, Rate::new);

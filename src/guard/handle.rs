@@ -21,9 +21,9 @@ use crate::token_bucket::Direction;
 /// Cloning holds it once more. When no record could be made (the table is full of pinned peers and operators' settings) the
 /// calls go by key: see [`Peer::is_tracked`].
 pub struct Peer {
-    guard: PeerGuard,
-    id: PeerId,
-    slot: Option<u32>,
+    pub(super) guard: PeerGuard,
+    pub(super) id: PeerId,
+    pub(super) slot: Option<u32>,
 }
 
 impl PeerGuard {

@@ -6,13 +6,15 @@
 mod bytes;
 mod calls;
 mod explain;
+#[cfg(feature = "capi")]
+mod foreign;
 mod gate;
 mod handle;
 mod operator;
 mod permit;
 mod queries;
 mod report;
-mod ticket;
+pub(crate) mod ticket;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -58,7 +60,7 @@ pub(crate) struct Inner {
     /// Bursts are long against the grain, so that bytes may be booked by the recent time.
     coarse_bytes: bool,
     rules: Rules,
-    table: Table,
+    pub(crate) table: Table,
     counters: Counters,
     events: Ring,
     /// Next event to be drained.

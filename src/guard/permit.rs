@@ -20,7 +20,7 @@ use crate::token_bucket::Direction;
 #[must_use = "a permit that is dropped reports nothing"]
 pub struct Pass<G: Borrow<PeerGuard>> {
     guard: G,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
 }
 
 /// A permit that borrows its guard.

@@ -10,7 +10,7 @@ use crate::token_bucket::Direction;
 
 /// How a permit reaches its peer's record.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Hold {
+pub(crate) enum Hold {
     /// There was none.
     Unknown,
     /// It was seen, and is pinned again for the report.
@@ -24,51 +24,51 @@ pub(super) enum Hold {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ticket {
-    pub(super) id: PeerId,
-    pub(super) hold: Hold,
-    pub(super) generation: Generation,
-    pub(super) probe: bool,
-    pub(super) direction: Direction,
+pub(crate) struct Ticket {
+    pub(crate) id: PeerId,
+    pub(crate) hold: Hold,
+    pub(crate) generation: Generation,
+    pub(crate) probe: bool,
+    pub(crate) direction: Direction,
     /// Bytes that were granted and not refunded.
-    pub(super) bytes: u64,
-    pub(super) charge: Charge,
+    pub(crate) bytes: u64,
+    pub(crate) charge: Charge,
 }
 
 impl Ticket {
     /// A permit without bytes or probe.
     #[inline]
-    pub(super) fn plain(id: &PeerId, hold: Hold, generation: Generation) -> Self {
+    pub(crate) fn plain(id: &PeerId, hold: Hold, generation: Generation) -> Self {
         let charge = Charge::default();
         Self { id: *id, hold, generation, probe: false, direction: Direction::Upload, bytes: 0, charge }
     }
 
     #[inline]
-    pub(super) fn of(id: &PeerId, hold: Hold, direction: Direction, admitted: &Admitted) -> Self {
+    pub(crate) fn of(id: &PeerId, hold: Hold, direction: Direction, admitted: &Admitted) -> Self {
         let Admitted { generation, probe, bytes, charge } = *admitted;
         Self { id: *id, hold, generation, probe, direction, bytes, charge }
     }
 
     #[inline]
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         if self.probe { Standing::Probe(self.generation) } else { Standing::Permit(self.generation) }
     }
 
     /// Holds something that must be given back or counted.
     #[inline]
-    pub(super) fn is_armed(&self) -> bool {
+    pub(crate) fn is_armed(&self) -> bool {
         self.probe || self.bytes != 0 || matches!(self.hold, Hold::Kept(_))
     }
 
     /// Nothing is left to give back.
     #[inline]
-    pub(super) fn disarm(&mut self) {
+    pub(crate) fn disarm(&mut self) {
         (self.hold, self.probe, self.bytes) = (Hold::Unknown, false, 0);
     }
 
     /// The granted bytes as traffic.
     #[inline]
-    pub(super) fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self) -> Traffic {
         match self.direction {
             Direction::Upload => Traffic { sent: self.bytes, received: 0 },
             Direction::Download => Traffic { sent: 0, received: self.bytes },
@@ -76,7 +76,7 @@ impl Ticket {
     }
 
     /// Takes `n` bytes out of the ticket; what they were charged comes back. Parts add up to the whole charge.
-    pub(super) fn split(&mut self, n: u64) -> Charge {
+    pub(crate) fn split(&mut self, n: u64) -> Charge {
         let left = self.bytes - n;
         let keep = |charge: u64| (u128::from(charge) * u128::from(left)).div_ceil(self.bytes.max(1).into()) as u64;
         let kept = Charge { peer: keep(self.charge.peer), global: keep(self.charge.global) };

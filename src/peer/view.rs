@@ -241,7 +241,9 @@ impl Image {
             forced: gate.forced,
             generation: seen.generation.number(),
             failures_in_window: failures,
-            calls_in_window: self.rate.map(|rate| rate.counts(gate.generation, now / rules.slice)),
+            calls_in_window: self
+                .rate
+                .map(|rate| if idle { (0, 0) } else { rate.counts(gate.generation, now / rules.slice) }),
             backoff_level: transition::cooled(&seen, now),
             open_remaining,
             probes_out,

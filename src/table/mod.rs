@@ -158,6 +158,14 @@ impl Table {
         None
     }
 
+    /// The life of a record that the caller has pinned.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn life_of_pinned(&self, slot: u32) -> u32 {
+        // Relaxed: the life does not change under a pin.
+        self.record(slot).meta.load(Ordering::Relaxed).life()
+    }
+
     /// Finds and pins. A record that is evicted in between is looked up once more.
     pub(crate) fn pin_found(&self, id: &PeerId) -> Option<Pin<'_>> {
         let words = id.words();

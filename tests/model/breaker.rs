@@ -1,7 +1,8 @@
 //! One peer's circuit breaker.
 
-use peerguard::{BreakerState, CircuitBreakerConfig, EventKind, Forced, Reason, Recorded};
+use peerguard::{BreakerState, EventKind, Forced, Reason, Recorded};
 
+use crate::reference::rules::Rules;
 use crate::reference::time::{STEP_BACK_NS, TICK_BITS, tick, ticks_up, until};
 use crate::reference::window::{Calls, Failures};
 
@@ -9,53 +10,6 @@ use crate::reference::window::{Calls, Failures};
 const CALM_NS: i128 = 300_000_000_000;
 const MOST_DOUBLINGS: u32 = 31;
 const GENERATIONS: u16 = 1 << 14;
-
-#[derive(Clone, Debug)]
-pub struct Rules {
-    threshold: u32,
-    success_threshold: u32,
-    recovery_ns: i128,
-    max_open_ns: i128,
-    jitter: f64,
-    backoff: bool,
-    slice_ns: i128,
-    rate: Option<(f64, u32)>,
-    pub max_probes: u32,
-    lease_ticks: i128,
-}
-
-impl Rules {
-    pub fn new(config: &CircuitBreakerConfig) -> Self {
-        let ns = |d: std::time::Duration| i128::try_from(d.as_nanos()).unwrap();
-        Self {
-            threshold: config.failure_threshold,
-            success_threshold: config.success_threshold,
-            recovery_ns: ns(config.recovery_timeout),
-            max_open_ns: ns(config.max_open_time),
-            jitter: config.jitter,
-            backoff: config.backoff,
-            slice_ns: (ns(config.failure_window) / 8).max(1),
-            rate: config.failure_rate.map(|rate| (rate.rate, rate.min_calls)),
-            max_probes: config.half_open_max_probes.unwrap_or(config.success_threshold),
-            lease_ticks: ticks_up(ns(config.probe_timeout.unwrap_or(config.recovery_timeout))),
-        }
-    }
-
-    fn slice(&self, now: u64) -> i128 {
-        i128::from(now) / self.slice_ns
-    }
-
-    /// The open time without jitter, and the most that jitter may add.
-    fn open_ns(&self, level: u32) -> (i128, i128) {
-        let base = (self.recovery_ns << level.min(40)).min(self.max_open_ns);
-        (base, (base as f64 * self.jitter).ceil() as i128)
-    }
-
-    /// In ticks: more can only be left after the clock has stepped back.
-    fn longest_open(&self) -> i128 {
-        (self.max_open_ns + (self.max_open_ns as f64 * self.jitter) as i128 + STEP_BACK_NS) >> TICK_BITS
-    }
-}
 
 #[derive(Clone, Debug)]
 pub enum Phase {
@@ -70,11 +24,11 @@ pub struct Trial {
     permits: u32,
     plain: u32,
     successes: u32,
-    last_admitted: i128,
+    pub last_admitted: i128,
 }
 
 impl Trial {
-    fn out(&self) -> u32 {
+    pub fn out(&self) -> u32 {
         self.permits + self.plain
     }
 
@@ -89,7 +43,7 @@ impl Trial {
         (age < rules.lease_ticks).then(|| tick(now) - age + rules.lease_ticks)
     }
 
-    fn lost(&self, now: u64, rules: &Rules) -> bool {
+    pub fn lost(&self, now: u64, rules: &Rules) -> bool {
         self.out() > 0 && self.lease_end(now, rules).is_none()
     }
 }
@@ -124,8 +78,8 @@ pub struct Breaker {
     level: u32,
     /// Tick.
     closed_since: i128,
-    streak: Failures,
-    calls: Calls,
+    pub streak: Failures,
+    pub calls: Calls,
     /// The open time just begun is longer than its shortest by up to so many ticks of jitter.
     pub jitter_ticks: i128,
 }
@@ -136,6 +90,8 @@ pub struct Seen {
     pub state: BreakerState,
     pub generation: u16,
     pub failures: u32,
+    /// Calls and failed calls, where a failure rate is set.
+    pub calls: Option<(u32, u32)>,
     pub level: u32,
     pub open_remaining: Option<i128>,
     pub probes_out: u32,
@@ -187,6 +143,7 @@ impl Breaker {
             state: BreakerState::Closed,
             generation: self.generation,
             failures: 0,
+            calls: rules.rate.map(|_| (0, 0)),
             level: self.level,
             open_remaining: None,
             probes_out: 0,
@@ -202,6 +159,7 @@ impl Breaker {
         match &self.phase {
             Phase::Closed => {
                 seen.failures = self.streak.count(rules.slice(now));
+                seen.calls = rules.rate.map(|_| self.calls.count(rules.slice(now)));
                 seen.level = self.aged_level(now);
             }
             Phase::Open { .. } => {
@@ -440,45 +398,6 @@ impl Breaker {
             self.bump();
         }
         self.take_back(now, rules, events);
-    }
-}
-
-/// Slice numbers and lease ticks are kept by their low bits.
-const SLICE_TURN: i128 = 1 << 14;
-const LEASE_TURN: i128 = 1 << 27;
-
-impl Breaker {
-    /// Whether the age of a stamp is in doubt, for one of two reasons that lie in how stamps are kept.
-    ///
-    /// The field of an old stamp has gone round, and other things that were recorded of the peer hide how long ago it was
-    /// written. Or the clock stepped back, something was recorded then, and the clock came forward again: for the guard
-    /// nothing has been recorded for long, so that what came before the step is forgotten.
-    pub fn is_doubtful(&self, now: u64, last_seen: u64, rules: &Rules) -> bool {
-        let idle = i128::from(now) - i128::from(last_seen);
-        let near = |age: i128, reach: i128, turn: i128| {
-            let low = age.rem_euclid(turn);
-            age.abs() > reach && (low <= reach || low >= turn - reach)
-        };
-        let slice = rules.slice(now);
-        let window_ns = rules.slice_ns * 8;
-        let mut slices = self.streak.newest().into_iter().chain(self.calls.slices());
-        if idle < window_ns && slices.any(|counted| near(slice - counted, 8, SLICE_TURN)) {
-            return true;
-        }
-        // A call of the failure-rate window stands in its own slice; those ahead of a clock that stepped back may be gone.
-        if self.calls.slices().any(|counted| counted > slice) {
-            return true;
-        }
-        if idle >= window_ns && (self.streak.count(slice) > 0 || self.calls.count(slice).0 > 0) {
-            return true;
-        }
-        let Phase::HalfOpen(trial) = &self.phase else {
-            return false;
-        };
-        let reach = rules.lease_ticks + (STEP_BACK_NS >> TICK_BITS) + 1;
-        let lease_ns = rules.lease_ticks << TICK_BITS;
-        let gone_round = idle <= lease_ns && near(tick(now) - trial.last_admitted, reach, LEASE_TURN);
-        trial.out() > 0 && (gone_round || (idle >= lease_ns && !trial.lost(now, rules)))
     }
 }
 

@@ -43,7 +43,7 @@ pub enum Call {
         face: Face,
         ask: Ask,
     },
-    /// Permits are picked by number modulo those that are out.
+    /// Permits are picked by number, the newest first, modulo those that are out.
     Finish {
         permit: usize,
         how: Finish,
@@ -147,7 +147,27 @@ impl Mood {
 
     pub fn calls(&mut self) -> Vec<Call> {
         let length = self.rng.usize(30..=60);
-        (0..length).map(|_| self.call()).collect()
+        let mut calls = Vec::new();
+        while calls.len() < length {
+            if self.rng.u32(..40) == 0 {
+                calls.extend(self.recovery());
+            } else {
+                calls.push(self.call());
+            }
+        }
+        calls
+    }
+
+    /// What a node does that comes back to a peer it was refused: it waits, and asks until the breaker has closed.
+    fn recovery(&mut self) -> Vec<Call> {
+        let peer = self.peer();
+        let mut calls = vec![Call::Admit { peer, face: Face::Key, ask: Ask::Nothing }, Call::Wait(0)];
+        for _ in 0..self.rng.u32(1..4) {
+            calls.push(Call::Admit { peer, face: self.face(), ask: self.ask() });
+            let how = Finish::Record(Outcome::MessageSuccess, self.latency(), Traffic::default());
+            calls.push(Call::Finish { permit: 0, how });
+        }
+        calls
     }
 
     fn failing(&self) -> f64 {
@@ -207,6 +227,8 @@ impl Mood {
             2 => 1_000_000_000,
             3 => self.burst_ns,
             4 => 3_600_000_000_000,
+            // In so much closed time a re-opening is forgotten.
+            5 => 300_000_000_000 + [0, 0, 1 << 20, 500_000_000][self.rng.usize(..4)],
             _ => self.step,
         };
         match self.rng.u32(..3) {

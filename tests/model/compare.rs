@@ -81,6 +81,11 @@ fn breaker(view: &PeerView, peer: &ModelPeer, model: &Model, now: u64) -> Result
     same!("forced", view.forced, peer.breaker.forced);
     same!("generation", view.generation, seen.generation);
     same!("failures in the window", view.failures_in_window, seen.failures);
+    same!(
+        "calls in the window",
+        view.calls_in_window,
+        seen.calls.map(|(calls, failed)| (u64::from(calls), u64::from(failed)))
+    );
     same!("back-off level", u32::from(view.backoff_level), seen.level);
     same!("open remaining", view.open_remaining, seen.open_remaining.map(duration));
     if view.state == BreakerState::HalfOpen {

@@ -8,10 +8,12 @@ use peerguard::{
     Traffic, Weights,
 };
 
-use crate::reference::breaker::{self, Effect, Slot, Source};
-use crate::reference::bucket::{Bucket, Fit, Terms};
+use crate::reference::breaker::{Effect, Slot, Source};
+use crate::reference::bucket::Bucket;
+use crate::reference::bytes::{Request, Take};
 use crate::reference::peer::ModelPeer;
 use crate::reference::reputation::{self, Crossing};
+use crate::reference::rules;
 
 /// A refusal, with the wait in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,15 +34,7 @@ pub struct ModelPermit {
     pub generation: u16,
     pub probe: bool,
     pub bytes: u64,
-    take: Option<Take>,
-}
-
-/// Bytes that a permit holds.
-#[derive(Clone, Copy, Debug)]
-struct Take {
-    direction: Direction,
-    /// What the peer's and the guard's bucket were charged for the bytes that are left.
-    charges: [i128; 2],
+    pub take: Option<Take>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,19 +48,12 @@ pub struct Totals {
     pub would_deny: u64,
 }
 
-/// Bytes that are asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    pub direction: Direction,
-    pub bytes: u64,
-}
-
 pub struct Model {
-    pub breaker: breaker::Rules,
+    pub breaker: rules::Rules,
     pub reputation: reputation::Rules,
     weights: Weights,
     pub latency_weight: f64,
-    refill_ns: i128,
+    pub refill_ns: i128,
     pub limits: Limits,
     pub global: [Bucket; 2],
     pub peers: BTreeMap<PeerId, ModelPeer>,
@@ -77,7 +64,7 @@ pub struct Model {
 impl Model {
     pub fn new(now: u64, config: &Config) -> Self {
         Self {
-            breaker: breaker::Rules::new(&config.circuit_breaker),
+            breaker: rules::Rules::new(&config.circuit_breaker),
             reputation: reputation::Rules::new(&config.reputation),
             weights: config.reputation.weights,
             latency_weight: config.reputation.latency_weight,
@@ -94,29 +81,7 @@ impl Model {
         self.peers.entry(id).or_insert_with(|| ModelPeer::new(now, &self.reputation))
     }
 
-    pub fn global_terms(&self, direction: Direction) -> Option<Terms> {
-        let rate = match direction {
-            Direction::Upload => self.limits.upload,
-            Direction::Download => self.limits.download,
-        };
-        Terms::new(rate, self.refill_ns)
-    }
-
-    pub fn peer_terms(&self, id: &PeerId, direction: Direction) -> Option<Terms> {
-        let own = self.peers.get(id).map(|peer| peer.own_limits).unwrap_or_default();
-        let rate = match direction {
-            Direction::Upload => own.upload.unwrap_or(self.limits.per_peer_upload),
-            Direction::Download => own.download.unwrap_or(self.limits.per_peer_download),
-        };
-        Terms::new(rate, self.refill_ns)
-    }
-
-    /// The peer's bucket; a newcomer's is full.
-    pub fn peer_bucket(&self, now: u64, id: &PeerId, direction: Direction) -> Bucket {
-        self.peers.get(id).map_or(Bucket::full(now), |peer| peer.buckets[direction as usize])
-    }
-
-    fn observed(&self, id: &PeerId) -> bool {
+    pub fn observed(&self, id: &PeerId) -> bool {
         self.peers.get(id).is_some_and(|peer| peer.breaker.forced == Forced::Observe)
     }
 
@@ -129,41 +94,7 @@ impl Model {
         peer.breaker.refusal(now, &self.breaker).map(Refusal::of)
     }
 
-    /// The byte rules: the peer's bucket, then the guard's.
-    fn byte_refusal(&self, now: u64, id: &PeerId, request: Request) -> Option<Refusal> {
-        if request.bytes == 0 {
-            return None;
-        }
-        let Request { direction, bytes } = request;
-        let own = self.peer_terms(id, direction);
-        let all = self.global_terms(direction);
-        let scopes = [
-            (self.peer_bucket(now, id, direction), own, Reason::PeerBytes, Reason::PeerExceedsBurst),
-            (self.global[direction as usize], all, Reason::GlobalBytes, Reason::GlobalExceedsBurst),
-        ];
-        for (bucket, terms, short, exceeds) in scopes {
-            let Some(terms) = terms else { continue };
-            match bucket.fit(now, bytes, &terms) {
-                Fit::Fits => {}
-                Fit::Later(units) => return Some(Refusal { reason: short, wait: Some((units + 1023) / 1024) }),
-                Fit::Never => return Some(Refusal { reason: exceeds, wait: None }),
-            }
-        }
-        None
-    }
-
-    /// The most bytes that both buckets would give now.
-    fn room(&self, now: u64, id: &PeerId, direction: Direction) -> u64 {
-        let own = self.peer_terms(id, direction).map(|terms| self.peer_bucket(now, id, direction).room(now, &terms));
-        own.unwrap_or(u64::MAX).min(self.global_room(now, direction).unwrap_or(u64::MAX))
-    }
-
-    /// As `room`, of the guard's bucket alone; `None` = unlimited.
-    pub fn global_room(&self, now: u64, direction: Direction) -> Option<u64> {
-        self.global_terms(direction).map(|terms| self.global[direction as usize].room(now, &terms))
-    }
-
-    fn count_denial(&mut self, reason: Reason, direction: Option<Direction>) {
+    pub fn count_denial(&mut self, reason: Reason, direction: Option<Direction>) {
         self.totals.denials[reason as usize] += 1;
         let scope = match reason {
             Reason::PeerBytes | Reason::PeerExceedsBurst => 0,
@@ -207,7 +138,7 @@ impl Model {
         if let Some(peer) = self.peers.get_mut(&id) {
             permit.probe = peer.breaker.admit(now, slot, &self.breaker, &mut events);
             if permit.probe {
-                peer.last_seen = now;
+                peer.see(now);
             }
             permit.generation = peer.breaker.generation;
         }
@@ -215,83 +146,10 @@ impl Model {
         Ok(permit)
     }
 
-    /// Charges both buckets, or neither.
-    fn take(&mut self, now: u64, id: PeerId, request: Request, fits: bool) -> Take {
-        let Request { direction, bytes } = request;
-        let index = direction as usize;
-        let mut take = Take { direction, charges: [0; 2] };
-        self.record(now, id).last_seen = now;
-        if !fits {
-            return take;
-        }
-        if let Some(terms) = self.peer_terms(&id, direction) {
-            take.charges[0] = self.record(now, id).buckets[index].take(now, bytes, &terms);
-        }
-        if let Some(terms) = self.global_terms(direction) {
-            take.charges[1] = self.global[index].take(now, bytes, &terms);
-        }
-        take
-    }
-
-    pub fn grant_up_to(&mut self, now: u64, id: PeerId, request: Request) -> Result<ModelPermit, Refusal> {
-        if request.bytes == 0 {
-            return self.admit(now, id, Slot::Permit, None);
-        }
-        let bytes = match self.room(now, &id, request.direction) {
-            0 if self.observed(&id) => request.bytes,
-            room => room.clamp(1, request.bytes),
-        };
-        self.admit(now, id, Slot::Permit, Some(Request { bytes, ..request }))
-    }
-
-    /// Bytes only: neither ban nor breaker is asked.
-    pub fn try_bytes(&mut self, now: u64, id: PeerId, request: Request) -> bool {
-        if request.bytes == 0 {
-            return true;
-        }
-        let refusal = self.byte_refusal(now, &id, request);
-        if let Some(refusal) = refusal {
-            if !self.observed(&id) {
-                self.count_denial(refusal.reason, Some(request.direction));
-                return false;
-            }
-            self.totals.would_deny += 1;
-        }
-        self.take(now, id, request, refusal.is_none());
-        self.moved(id, request.direction, request.bytes);
-        true
-    }
-
-    fn moved(&mut self, id: PeerId, direction: Direction, bytes: u64) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            add(&mut peer.bytes[direction as usize], bytes);
-        }
-    }
-
-    pub fn refund(&mut self, permit: &mut ModelPermit, bytes: u64) -> u64 {
-        let bytes = bytes.min(permit.bytes);
-        let Some(take) = permit.take.as_mut().filter(|_| bytes > 0) else {
-            return 0;
-        };
-        let left = permit.bytes - bytes;
-        let [own, all] = take.charges.map(|charge| {
-            // The share of the bytes that are kept, rounded up, stays charged.
-            (charge * i128::from(left) + i128::from(permit.bytes) - 1) / i128::from(permit.bytes)
-        });
-        let index = take.direction as usize;
-        if let Some(peer) = self.peers.get_mut(&permit.id) {
-            peer.buckets[index].give_back(take.charges[0] - own);
-        }
-        self.global[index].give_back(take.charges[1] - all);
-        take.charges = [own, all];
-        permit.bytes = left;
-        bytes
-    }
-
     /// Counts the bytes of a permit that ends.
     fn settle_bytes(&mut self, now: u64, permit: &ModelPermit) {
         if let Some(take) = permit.take.filter(|_| permit.bytes > 0) {
-            self.record(now, permit.id).last_seen = now;
+            self.record(now, permit.id).see(now);
             self.moved(permit.id, take.direction, permit.bytes);
         }
     }
@@ -345,7 +203,7 @@ impl Model {
         let weight = self.weight(outcome);
         let peer = self.peers.get_mut(&id).expect("made above");
         let mut events = Vec::new();
-        peer.last_seen = now;
+        peer.see(now);
         peer.counts[outcome as usize] += 1;
         if peer.standing.ban(now).is_some() {
             // Counters only; a probe's slot goes back.
@@ -370,7 +228,7 @@ impl Model {
         if traffic == Traffic::default() {
             return;
         }
-        self.record(now, id).last_seen = now;
+        self.record(now, id).see(now);
         self.moved(id, Direction::Upload, traffic.sent);
         self.moved(id, Direction::Download, traffic.received);
     }
@@ -454,9 +312,4 @@ fn effect(outcome: Outcome) -> Option<Effect> {
         Outcome::Cancelled | Outcome::LocalError => None,
         _ => Some(Effect::Failure),
     }
-}
-
-/// Sums saturate.
-fn add(sum: &mut u64, n: u64) {
-    *sum = sum.saturating_add(n).min(i64::MAX as u64);
 }

@@ -6,15 +6,19 @@
 
 pub mod breaker;
 pub mod bucket;
+pub mod bytes;
 pub mod calls;
 pub mod compare;
 pub mod config;
 pub mod coverage;
+pub mod doubt;
 pub mod guard;
 pub mod orders;
 pub mod peer;
 pub mod reputation;
+pub mod rules;
 pub mod run;
+pub mod sequence;
 pub mod shrink;
 pub mod time;
 pub mod window;

@@ -3,6 +3,7 @@
 use peerguard::{Outcome, PeerLimits};
 
 use crate::reference::bucket::Bucket;
+use crate::reference::time::STEP_BACK_NS;
 use crate::reference::{breaker, reputation};
 
 /// Weight of the newest latency in the average.
@@ -35,6 +36,13 @@ impl ModelPeer {
             own_limits: PeerLimits::default(),
             first_seen: now,
             last_seen: now,
+        }
+    }
+
+    /// Something was recorded. A clock that stepped back a little leaves the stamp where it is.
+    pub fn see(&mut self, now: u64) {
+        if now > self.last_seen || i128::from(self.last_seen - now) > STEP_BACK_NS {
+            self.last_seen = now;
         }
     }
 

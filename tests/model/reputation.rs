@@ -67,8 +67,9 @@ pub struct Ban {
 }
 
 impl Ban {
+    /// A lifted ban stays lifted, whatever the clock does.
     fn over(&self, now: u64) -> bool {
-        self.end.is_some_and(|end| tick(now) >= end)
+        self.lifted || self.end.is_some_and(|end| tick(now) >= end)
     }
 
     pub fn remaining(&self, now: u64) -> Option<i128> {
@@ -133,7 +134,7 @@ impl Standing {
         let Some(Ban { end: Some(end), .. }) = self.last_ban.filter(|ban| ban.over(now)) else {
             return self.offences;
         };
-        let forgotten = ((tick(now) - end) << TICK_BITS) / rules.memory_ns;
+        let forgotten = ((tick(now) - end).max(0) << TICK_BITS) / rules.memory_ns;
         u32::try_from((i128::from(self.offences) - forgotten).max(0)).unwrap()
     }
 

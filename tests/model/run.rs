@@ -1,22 +1,20 @@
-//! One sequence against the guard and the model together.
+//! One call after the other, to the guard and to the model, and what must be equal after each.
 
 use std::cell::OnceCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use peerguard::{
-    Clock, Config, Direction, EventKind, Forced, ManualClock, Outcome, OwnedPermit, Peer, PeerGuard, PeerId, Permit,
-    Reason, Recorded, Rejection, Traffic,
+    Config, Direction, EventKind, Forced, ManualClock, Outcome, OwnedPermit, Peer, PeerGuard, PeerId, Permit, Reason,
+    Recorded, Rejection, Traffic,
 };
 
 use crate::reference::breaker::{Slot, Source};
-use crate::reference::calls::{Ask, Call, Face, Finish, Mood, PEERS, slice_ns};
+use crate::reference::bytes::Request;
+use crate::reference::calls::{Ask, Call, Face, Finish, PEERS};
 use crate::reference::compare::{self, same};
-use crate::reference::config;
 use crate::reference::coverage::Coverage;
-use crate::reference::guard::{Model, ModelPermit, Refusal, Request};
+use crate::reference::guard::{Model, ModelPermit, Refusal};
 use crate::reference::orders;
-use crate::reference::shrink::shrink;
 
 enum Held<'g> {
     Borrowed(Permit<'g>),
@@ -33,7 +31,7 @@ macro_rules! either {
     };
 }
 
-struct Run<'g> {
+pub struct Run<'g> {
     guard: &'g PeerGuard,
     clock: ManualClock,
     handles: &'g [OnceCell<Peer>; PEERS],
@@ -45,59 +43,13 @@ struct Run<'g> {
     events: Vec<EventKind>,
 }
 
-/// What one seed stands for.
-pub struct Sequence {
-    pub config: Config,
-    pub start: u64,
-    pub calls: Vec<Call>,
-}
-
-impl Sequence {
-    pub fn new(seed: u64) -> Self {
-        let config = config::config(seed);
-        let start = config::start(seed, slice_ns(&config));
-        let calls = Mood::new(seed, &config).calls();
-        Self { config, start, calls }
-    }
-
-    /// `Err` says what differed first, after which call.
-    fn play(&self, calls: &[Call], coverage: &mut Coverage) -> Result<(), String> {
-        let played = catch_unwind(AssertUnwindSafe(|| {
-            let (clock, hand) = Clock::manual(self.start);
-            let guard = PeerGuard::with_clock(self.config.clone(), clock).expect("a valid configuration");
-            let handles = Default::default();
-            let mut run = Run::new(&guard, hand, &handles, &self.config);
-            for (number, call) in calls.iter().enumerate() {
-                if run.is_doubtful() {
-                    coverage.count("cut short".to_owned(), 1);
-                    break;
-                }
-                run.step(call).map_err(|what| format!("after call {number}: {what}"))?;
-            }
-            run.cover(coverage);
-            Ok(())
-        }));
-        played.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            Err(format!("panic: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?")))
-        })
-    }
-
-    /// Plays the sequence; a failure comes back shrunk and in words.
-    pub fn check(&self, seed: u64, coverage: &mut Coverage) -> Result<(), String> {
-        if self.play(&self.calls, coverage).is_ok() {
-            return Ok(());
-        }
-        let fails = |calls: &[Call]| self.play(calls, &mut Coverage::default());
-        let calls = shrink(&self.calls, |calls| fails(calls).is_err());
-        let what = fails(&calls).expect_err("shrinking keeps the failure");
-        let list: Vec<String> = calls.iter().enumerate().map(|(n, call)| format!("  {n}: {call:?}")).collect();
-        Err(format!("seed {seed}: {what}\nstart {}\n{:#?}\n{}", self.start, self.config, list.join("\n")))
-    }
-}
-
 impl<'g> Run<'g> {
-    fn new(guard: &'g PeerGuard, clock: ManualClock, handles: &'g [OnceCell<Peer>; PEERS], config: &Config) -> Self {
+    pub fn new(
+        guard: &'g PeerGuard,
+        clock: ManualClock,
+        handles: &'g [OnceCell<Peer>; PEERS],
+        config: &Config,
+    ) -> Self {
         Self {
             guard,
             handles,
@@ -111,7 +63,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    fn step(&mut self, call: &Call) -> Result<(), String> {
+    pub fn step(&mut self, call: &Call) -> Result<(), String> {
         self.call(call)?;
         if self.is_doubtful() {
             return Ok(());
@@ -130,7 +82,7 @@ impl<'g> Run<'g> {
         Ok(())
     }
 
-    fn is_doubtful(&self) -> bool {
+    pub fn is_doubtful(&self) -> bool {
         let now = self.clock.now();
         let mut peers = self.model.peers.values();
         peers.any(|peer| peer.breaker.is_doubtful(now, peer.last_seen, &self.model.breaker))
@@ -213,7 +165,7 @@ impl<'g> Run<'g> {
             }
             Call::UpdateLimits(limits) => {
                 self.guard.update_limits(limits).map_err(|error| error.to_string())?;
-                self.model.limits = limits;
+                self.model.update_limits(now, limits);
                 same!("limits", self.guard.limits(), limits);
             }
             Call::TopPeers(n) => {
@@ -232,7 +184,7 @@ impl<'g> Run<'g> {
         Ok(())
     }
 
-    fn cover(&self, coverage: &mut Coverage) {
+    pub fn cover(&self, coverage: &mut Coverage) {
         for kind in &self.events {
             let name = match kind {
                 EventKind::ProbesLost(_) => "event ProbesLost".to_owned(),
@@ -303,7 +255,8 @@ impl<'g> Run<'g> {
     }
 
     fn pick(&self, permit: usize) -> Option<usize> {
-        (!self.permits.is_empty()).then(|| permit % self.permits.len())
+        let last = self.permits.len().checked_sub(1)?;
+        Some(last - permit % self.permits.len())
     }
 
     fn finish(&mut self, permit: usize, how: Finish) -> Result<(), String> {

@@ -1,0 +1,163 @@
+# The C library, its installation and its tests; included by the top Makefile, from the top directory.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+CARGO ?= cargo
+CC ?= gcc
+CXX ?= g++
+OBJCOPY ?= objcopy
+
+FFI_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+# Changes with the ABI: PEERGUARD_ABI_VERSION - 1.
+FFI_SONAME := libpeerguard.so.0
+FFI_OUT := target/ffi
+FFI_STRICT := -Wall -Wextra -Wpedantic -Werror
+FFI_LIBS := -lpthread -ldl -lm
+
+.PHONY: capi header install ffi-test ffi-abi ffi-symbols go
+
+# libpeerguard.a and libpeerguard.so in $(FFI_OUT).
+#
+# The static library is linked into one object whose other symbols are made local, so that a host can link another Rust
+# library beside it.
+capi: $(FFI_OUT)/.built
+
+open := (
+FFI_SYMBOLS := $(shell sed -n 's/.*[ *]\(peerguard_[a-z_]*\)[$(open)].*/\1/p' include/peerguard.h | sort -u)
+FFI_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml ffi/preface.h $(shell find src -name '*.rs')
+
+$(FFI_OUT)/.built: $(FFI_SOURCES)
+	mkdir -p $(FFI_OUT)
+	$(call ffi_build,capi,target/capi,$(FFI_OUT),)
+	touch $@
+
+# With peerguard_fault_next, for the tests.
+$(FFI_OUT)/faults/.built: $(FFI_SOURCES)
+	mkdir -p $(FFI_OUT)/faults
+	$(call ffi_build,capi-faults,target/capi,$(FFI_OUT)/faults,peerguard_fault_next)
+	touch $@
+
+# Feature, cargo's directory, destination, further symbols. Bitcode of the standard library is of no use here, and upsets
+# tools that load a plugin for it.
+define ffi_build
+	$(CARGO) rustc --profile capi --features $(1) --lib --crate-type staticlib,cdylib -- -C link-arg=-Wl,-soname,$(FFI_SONAME)
+	ld -r --gc-sections $(patsubst %,-u %,$(FFI_SYMBOLS) $(4)) -o $(3)/peerguard.o --start-group $(2)/libpeerguard.a --end-group
+	$(OBJCOPY) --wildcard --keep-global-symbol='peerguard_*' --strip-debug -R .llvmbc -R .llvmcmd $(3)/peerguard.o
+	rm -f $(3)/libpeerguard.a
+	ar crs $(3)/libpeerguard.a $(3)/peerguard.o
+	rm $(3)/peerguard.o
+	$(OBJCOPY) --strip-debug $(2)/libpeerguard.so $(3)/$(FFI_SONAME)
+	ln -sf $(FFI_SONAME) $(3)/libpeerguard.so
+endef
+
+# Renders include/peerguard.h anew.
+header:
+	$(CARGO) build --features capi --message-format=json 2>/dev/null \
+		| sed -n 's/.*"package_id":"[^"]*peerguard[#@][^"]*".*"out_dir":"\([^"]*\)".*/\1/p' \
+		| tail -1 | xargs -I{} cp {}/peerguard.h include/peerguard.h
+
+install: capi
+	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/peerguard
+	install -m 644 include/peerguard.h include/peerguard.hpp $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(FFI_OUT)/libpeerguard.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(FFI_OUT)/$(FFI_SONAME) $(DESTDIR)$(LIBDIR)/libpeerguard.so.$(FFI_VERSION)
+	ln -sf libpeerguard.so.$(FFI_VERSION) $(DESTDIR)$(LIBDIR)/$(FFI_SONAME)
+	ln -sf $(FFI_SONAME) $(DESTDIR)$(LIBDIR)/libpeerguard.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(FFI_VERSION)|' ffi/pkgconfig/peerguard.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/peerguard.pc
+	sed -e 's|@VERSION@|$(FFI_VERSION)|' ffi/cmake/peerguard-config-version.cmake.in \
+		> $(DESTDIR)$(LIBDIR)/cmake/peerguard/peerguard-config-version.cmake
+	install -m 644 ffi/cmake/peerguard-config.cmake $(DESTDIR)$(LIBDIR)/cmake/peerguard/
+
+# The C tests: under the sanitizers and valgrind, and from a staged install through pkg-config and through CMake.
+FFI_STAGE := target/ffi/stage
+FFI_T := target/ffi/tests
+FFI_ASAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FFI_PKG = PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig pkg-config
+
+ffi-test: capi ffi-symbols ffi-header-check ffi-abi ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind
+
+.PHONY: ffi-header-check ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind ffi-abi-baseline
+
+ffi-header-check:
+	mkdir -p $(FFI_T)
+	printf '#include "peerguard.h"\nint main(void) { return PEERGUARD_OK; }\n' > $(FFI_T)/header.c
+	$(CC) -std=c99 $(FFI_STRICT) -Iinclude -fsyntax-only $(FFI_T)/header.c
+	$(CXX) -x c++ -std=c++11 $(FFI_STRICT) -Iinclude -fsyntax-only $(FFI_T)/header.c
+
+# Nothing but our own names is visible, and all of them are there.
+ffi-symbols: capi
+	mkdir -p $(FFI_T)
+	echo $(FFI_SYMBOLS) | tr ' ' '\n' > $(FFI_T)/declared
+	nm -g --defined-only $(FFI_OUT)/libpeerguard.a 2>&1 | awk 'NF == 3 { print $$3 }' | sort | diff $(FFI_T)/declared -
+	nm -D --defined-only $(FFI_OUT)/libpeerguard.so | awk '{ print $$3 }' | sort | diff $(FFI_T)/declared -
+
+ffi-sanitized: capi
+	mkdir -p $(FFI_T)
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/behaviour.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour
+	$(FFI_T)/behaviour
+	$(CXX) -std=c++17 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/wrapper.cpp $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/wrapper
+	$(FFI_T)/wrapper
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/sequences.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/sequences
+	$(FFI_T)/sequences
+
+# Every function with bad arguments; then every function with a panic inside it.
+ffi-matrix: capi
+	mkdir -p $(FFI_T)
+	python3 ffi/tests/matrix.py include/peerguard.h > $(FFI_T)/matrix.c
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude -Iffi/tests $(FFI_T)/matrix.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/matrix
+	$(FFI_T)/matrix
+
+ffi-faults: $(FFI_OUT)/faults/.built ffi-matrix
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -DWITH_FAULTS -Iinclude -Iffi/tests $(FFI_T)/matrix.c $(FFI_OUT)/faults/libpeerguard.a \
+		$(FFI_LIBS) -o $(FFI_T)/matrix-faults
+	$(FFI_T)/matrix-faults 2> $(FFI_T)/matrix-faults.log || (tail $(FFI_T)/matrix-faults.log; false)
+
+# The interface as types and functions, against the committed baseline.
+$(FFI_T)/current.abi: include/peerguard.h ffi/abi/declared.py
+	mkdir -p $(FFI_T)
+	python3 ffi/abi/declared.py include/peerguard.h > $(FFI_T)/declared.c
+	$(CC) -g -shared -fPIC -Iinclude $(FFI_T)/declared.c -o $(FFI_T)/declared.so
+	abidw --no-corpus-path --no-comp-dir-path --no-show-locs $(FFI_T)/declared.so > $@
+
+ffi-abi: $(FFI_T)/current.abi
+	abidiff ffi/abi/peerguard.abi $(FFI_T)/current.abi
+
+# After a change of the interface that is meant, with PEERGUARD_ABI_VERSION and the soname raised.
+ffi-abi-baseline: $(FFI_T)/current.abi
+	cp $(FFI_T)/current.abi ffi/abi/peerguard.abi
+
+ffi-installed: capi
+	rm -rf $(FFI_STAGE) $(FFI_T)/cmake
+	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) install PREFIX=$(abspath $(FFI_STAGE))
+	$(CC) -std=c99 $(FFI_STRICT) ffi/tests/behaviour.c $$($(FFI_PKG) --cflags --libs peerguard) -lm -o $(FFI_T)/behaviour-shared
+	LD_LIBRARY_PATH=$(FFI_STAGE)/lib $(FFI_T)/behaviour-shared
+	cmake -S ffi/tests/cmake -B $(FFI_T)/cmake -DCMAKE_PREFIX_PATH=$(abspath $(FFI_STAGE)) > $(FFI_T)/cmake.log
+	cmake --build $(FFI_T)/cmake >> $(FFI_T)/cmake.log
+	cd $(FFI_T)/cmake && ctest --output-on-failure
+
+ffi-valgrind: capi
+	$(CC) -std=c99 -g ffi/tests/behaviour.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour-plain
+	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 $(FFI_T)/behaviour-plain
+
+# The Go module, against the static library of this repository.
+GO ?= go
+
+go: capi
+	cp $(FFI_OUT)/libpeerguard.a ffi/go/lib/
+	cd ffi/go && $(GO) build ./...
+
+.PHONY: ffi-go ffi-go-bench
+
+# Vetted, under the race detector and the strict check of cgo's pointers, and once more against the installed library.
+ffi-go: go ffi-installed
+	cd ffi/go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
+	cd ffi/go && $(GO) test -race ./...
+	cd ffi/go && GOEXPERIMENT=cgocheck2 $(GO) test ./...
+	cd ffi/go && LD_LIBRARY_PATH=$(abspath $(FFI_STAGE))/lib PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig \
+		$(GO) test -tags peerguard_system ./...
+
+ffi-go-bench: go
+	cd ffi/go && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . ./...

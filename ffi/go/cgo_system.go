@@ -1,0 +1,6 @@
+//go:build peerguard_system
+
+package peerguard
+
+// #cgo pkg-config: peerguard
+import "C"

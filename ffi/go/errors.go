@@ -1,0 +1,129 @@
+package peerguard
+
+// #include "peerguard.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Errors, for errors.Is. With each of them nothing was done.
+var (
+	// ErrRefused is what every [Refusal] is.
+	ErrRefused = errors.New("peerguard: refused")
+	// ErrClosed: the guard, peer or snapshot was closed.
+	ErrClosed = errors.New("peerguard: closed")
+	// ErrConfig: a configured value is out of its range.
+	ErrConfig = errors.New("peerguard: configuration")
+	// ErrTableFull: no record can be made for the peer.
+	ErrTableFull = errors.New("peerguard: table full")
+	// ErrSpent: the permit has been reported or cancelled.
+	ErrSpent = errors.New("peerguard: permit spent")
+	// ErrPermit: not a permit of this guard or peer.
+	ErrPermit = errors.New("peerguard: not a permit")
+	// ErrLatency: a latency is negative.
+	ErrLatency = errors.New("peerguard: latency")
+	// ErrInvalid: a number is no enumerator of its kind, or a length is out of range.
+	ErrInvalid = errors.New("peerguard: invalid argument")
+	// ErrPeerID: the text is no peer id.
+	ErrPeerID = errors.New("peerguard: not a peer id")
+	// ErrInternal: a bug in the library was met.
+	ErrInternal = errors.New("peerguard: internal error")
+)
+
+// failure turns a status into an error; nil for yes and no.
+func failure(status C.int32_t) error {
+	switch status {
+	case C.PEERGUARD_OK, C.PEERGUARD_NO:
+		return nil
+	case C.PEERGUARD_ERR_FREED, C.PEERGUARD_ERR_HANDLE:
+		// Handles of this package are made by it: what is none is the zero value, or closed.
+		return ErrClosed
+	case C.PEERGUARD_ERR_CONFIG:
+		return ErrConfig
+	case C.PEERGUARD_ERR_TABLE_FULL:
+		return ErrTableFull
+	case C.PEERGUARD_ERR_SPENT:
+		return ErrSpent
+	case C.PEERGUARD_ERR_PERMIT:
+		return ErrPermit
+	case C.PEERGUARD_ERR_LATENCY:
+		return ErrLatency
+	case C.PEERGUARD_ERR_ENUM, C.PEERGUARD_ERR_LENGTH:
+		return ErrInvalid
+	case C.PEERGUARD_ERR_TEXT:
+		return ErrPeerID
+	default:
+		return fmt.Errorf("%w: %s", ErrInternal, C.GoString(C.peerguard_status_text(status)))
+	}
+}
+
+// Reason tells why a request was refused. It is an error, so that errors.Is(err, peerguard.Open) works.
+type Reason uint32
+
+// Reasons, in the order in which the rules are asked.
+const (
+	Banned             Reason = C.PEERGUARD_REASON_BANNED
+	ForcedOpen         Reason = C.PEERGUARD_REASON_FORCED_OPEN
+	Open               Reason = C.PEERGUARD_REASON_OPEN
+	ProbesOut          Reason = C.PEERGUARD_REASON_PROBES_OUT
+	PeerBytes          Reason = C.PEERGUARD_REASON_PEER_BYTES
+	PeerExceedsBurst   Reason = C.PEERGUARD_REASON_PEER_EXCEEDS_BURST
+	GlobalBytes        Reason = C.PEERGUARD_REASON_GLOBAL_BYTES
+	GlobalExceedsBurst Reason = C.PEERGUARD_REASON_GLOBAL_EXCEEDS_BURST
+	TableFull          Reason = C.PEERGUARD_REASON_TABLE_FULL
+)
+
+// String is the word of the metrics.
+func (r Reason) String() string { return C.GoString(C.peerguard_reason_text(C.uint32_t(r))) }
+
+func (r Reason) Error() string { return "peerguard: refused: " + r.String() }
+
+// Forever stands for a time that does not come, or a ban that ends only when lifted.
+const Forever time.Duration = 1<<63 - 1
+
+// Refusal is a no: why, and when to come back.
+type Refusal struct {
+	// Reason is the first rule that refused.
+	Reason Reason
+	// RetryAfter is how long until that rule no longer refuses; [Forever] = never by itself.
+	RetryAfter time.Duration
+}
+
+func (r *Refusal) Error() string {
+	if r.RetryAfter == Forever {
+		return r.Reason.Error()
+	}
+	return fmt.Sprintf("%s, retry after %s", r.Reason.Error(), r.RetryAfter)
+}
+
+// Is makes errors.Is find [ErrRefused] and the [Reason].
+func (r *Refusal) Is(target error) bool {
+	reason, ok := target.(Reason)
+	return target == ErrRefused || ok && reason == r.Reason
+}
+
+func refusal(no *C.peerguard_rejection) *Refusal {
+	return &Refusal{Reason: Reason(no.reason), RetryAfter: duration(no.retry_after)}
+}
+
+func duration(nanos C.uint64_t) time.Duration {
+	if nanos > C.uint64_t(Forever) {
+		return Forever
+	}
+	return time.Duration(nanos)
+}
+
+// nanos is a duration for C; negative ones count as 0.
+func nanos(d time.Duration) C.uint64_t {
+	switch {
+	case d == Forever:
+		return C.PEERGUARD_NONE
+	case d < 0:
+		return 0
+	default:
+		return C.uint64_t(d)
+	}
+}

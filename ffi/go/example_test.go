@@ -1,0 +1,112 @@
+package peerguard_test
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	peerguard "github.com/peerguard/peerguard/ffi/go"
+)
+
+func sync(id peerguard.PeerID) error { return errors.New("connection reset") }
+
+// A node asks before each sync, and tells how it went.
+func Example() {
+	guard, err := peerguard.New(peerguard.DefaultConfig())
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+
+	id := peerguard.DigestPeerID([]byte("some peer"))
+	for {
+		permit, err := guard.Admit(id)
+		var no *peerguard.Refusal
+		if errors.As(err, &no) {
+			fmt.Println(no.Reason.String(), no.RetryAfter >= 29*time.Second)
+			return
+		}
+		began := time.Now()
+		if err := sync(id); err != nil {
+			fmt.Println(err)
+			permit.Failure()
+		} else {
+			permit.Success(time.Since(began))
+		}
+	}
+	// Output:
+	// connection reset
+	// connection reset
+	// connection reset
+	// connection reset
+	// connection reset
+	// open true
+}
+
+// A connection holds its peer: as long as the peer is closed, a check is one atomic load.
+func ExampleGuard_Peer() {
+	guard, err := peerguard.New(peerguard.DefaultConfig())
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+
+	peer, err := guard.Peer(peerguard.PeerID{1})
+	if err != nil {
+		panic(err)
+	}
+	defer peer.Close()
+	fmt.Println(peer.Check())
+	if err := guard.Ban(peer.ID(), peerguard.Forever, 1); err != nil {
+		panic(err)
+	}
+	fmt.Println(peer.Check(), errors.Is(peer.Check(), peerguard.Banned))
+	// Output:
+	// <nil>
+	// peerguard: refused: banned true
+}
+
+// Many peers are asked in one call.
+func ExampleGuard_AdmitBatch() {
+	guard, err := peerguard.New(peerguard.DefaultConfig())
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+
+	ids := []peerguard.PeerID{{1}, {2}, {3}}
+	if err := guard.Force(ids[1], peerguard.ForceOpen); err != nil {
+		panic(err)
+	}
+	var batch peerguard.Batch
+	admitted, err := guard.AdmitBatch(&batch, ids)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(admitted, batch.Refusal(1))
+	results := make([]peerguard.Result, len(ids))
+	for i := range results {
+		results[i] = peerguard.Result{Outcome: peerguard.MessageSuccess, Latency: time.Millisecond}
+	}
+	reported, err := guard.ReportBatch(&batch, results)
+	fmt.Println(reported, err)
+	// Output:
+	// 2 peerguard: refused: forced_open
+	// 2 <nil>
+}
+
+// Bytes are taken from the peer's bucket and from that of all peers, or from neither.
+func ExampleGuard_TryUpload() {
+	config := peerguard.DefaultConfig()
+	config.PerPeerUploadLimit = 1000
+	guard, err := peerguard.New(config)
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+	fmt.Println(guard.TryUpload(peerguard.PeerID{1}, 800))
+	fmt.Println(guard.TryUpload(peerguard.PeerID{1}, 800))
+	// Output:
+	// true <nil>
+	// false <nil>
+}

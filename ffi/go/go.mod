@@ -1,0 +1,3 @@
+module github.com/peerguard/peerguard/ffi/go
+
+go 1.24

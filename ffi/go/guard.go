@@ -1,0 +1,229 @@
+package peerguard
+
+/*
+#include "peerguard.h"
+#cgo noescape peerguard_admit
+#cgo nocallback peerguard_admit
+#cgo noescape peerguard_admit_bytes
+#cgo nocallback peerguard_admit_bytes
+#cgo noescape peerguard_grant_up_to
+#cgo nocallback peerguard_grant_up_to
+#cgo noescape peerguard_take
+#cgo nocallback peerguard_take
+#cgo noescape peerguard_report_key
+#cgo nocallback peerguard_report_key
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// Guard is breaker, reputation and byte limits of every peer, under one gate.
+type Guard struct {
+	handle C.peerguard_guard
+	memory *memory
+	// Frees what was never closed.
+	cleanup runtime.Cleanup
+	closed  atomic.Bool
+}
+
+// memory keeps the C side alive for the loads of gate words: every Peer refers to it, so it is collected, and the handle
+// freed, when no goroutine can be at such a load any more.
+type memory struct {
+	anchor C.peerguard_guard
+	// A Peer has been opened.
+	watched atomic.Bool
+}
+
+// New makes a guard. Close it when it is no longer needed.
+func New(config Config) (*Guard, error) {
+	raw := config.raw()
+	var handle, anchor C.peerguard_guard
+	if status := C.peerguard_new(&raw, nil, &handle); status != C.PEERGUARD_OK {
+		return nil, configFailure(status, &raw)
+	}
+	if status := C.peerguard_share(handle, &anchor); status != C.PEERGUARD_OK {
+		C.peerguard_free(handle)
+		return nil, failure(status)
+	}
+	g := &Guard{handle: handle, memory: &memory{anchor: anchor}}
+	runtime.AddCleanup(g.memory, freeGuard, anchor)
+	g.cleanup = runtime.AddCleanup(g, freeGuard, handle)
+	return g, nil
+}
+
+// freeGuard frees a handle; one that was freed before is refused, which is fine.
+func freeGuard(handle C.peerguard_guard) { C.peerguard_free(handle) }
+
+func configFailure(status C.int32_t, raw *C.peerguard_config) error {
+	if status != C.PEERGUARD_ERR_CONFIG {
+		return failure(status)
+	}
+	var why [256]C.char
+	C.peerguard_config_check(raw, &why[0], C.size_t(len(why)))
+	return fmt.Errorf("%w: %s", ErrConfig, C.GoString(&why[0]))
+}
+
+// Close ends the guard: calls that come later get [ErrClosed]. Peers and snapshots of it work on until they are closed
+// themselves. To close twice is fine.
+func (g *Guard) Close() error {
+	if g.closed.Swap(true) {
+		return nil
+	}
+	g.cleanup.Stop()
+	err := failure(C.peerguard_free(g.handle))
+	if !g.memory.watched.Load() {
+		C.peerguard_free(g.memory.anchor)
+	}
+	runtime.KeepAlive(g)
+	return err
+}
+
+func (id *PeerID) raw() *C.peerguard_id { return (*C.peerguard_id)(unsafe.Pointer(id)) }
+
+// Direction is which way bytes go.
+type Direction uint32
+
+// Directions.
+const (
+	Upload   Direction = C.PEERGUARD_UPLOAD
+	Download Direction = C.PEERGUARD_DOWNLOAD
+)
+
+// Admit asks: may I talk to this peer now? It asks ban and breaker. The error is a [Refusal], or [ErrClosed].
+func (g *Guard) Admit(id PeerID) (Permit, error) {
+	permit := Permit{guard: g}
+	var no C.peerguard_rejection
+	status := C.peerguard_admit(g.handle, id.raw(), &permit.raw, &no)
+	runtime.KeepAlive(g)
+	return permit.answer(status, &no)
+}
+
+// AdmitBytes asks: may I move so many bytes to or from this peer now? It takes them from the peer's bucket and from that of
+// all peers, or from neither.
+func (g *Guard) AdmitBytes(id PeerID, direction Direction, bytes uint64) (Permit, error) {
+	permit := Permit{guard: g}
+	var no C.peerguard_rejection
+	status := C.peerguard_admit_bytes(g.handle, id.raw(), C.uint32_t(direction), C.uint64_t(bytes), &permit.raw, &no)
+	runtime.KeepAlive(g)
+	return permit.answer(status, &no)
+}
+
+// GrantUpTo is AdmitBytes for as many bytes as there are now, from 1 to want: see [Permit.Bytes].
+func (g *Guard) GrantUpTo(id PeerID, direction Direction, want uint64) (Permit, error) {
+	permit := Permit{guard: g}
+	var no C.peerguard_rejection
+	status := C.peerguard_grant_up_to(g.handle, id.raw(), C.uint32_t(direction), C.uint64_t(want), &permit.raw, &no)
+	runtime.KeepAlive(g)
+	return permit.answer(status, &no)
+}
+
+// TryUpload takes bytes to be sent to the peer; it asks neither ban nor breaker. False without an error is no.
+func (g *Guard) TryUpload(id PeerID, bytes uint64) (bool, error) { return g.take(id, Upload, bytes) }
+
+// TryDownload takes bytes to be received from the peer; see [Guard.TryUpload].
+func (g *Guard) TryDownload(id PeerID, bytes uint64) (bool, error) {
+	return g.take(id, Download, bytes)
+}
+
+func (g *Guard) take(id PeerID, direction Direction, bytes uint64) (bool, error) {
+	status := C.peerguard_take(g.handle, id.raw(), C.uint32_t(direction), C.uint64_t(bytes))
+	runtime.KeepAlive(g)
+	return yes(status)
+}
+
+// Report tells what happened with a peer, without a permit.
+func (g *Guard) Report(id PeerID, result Result) (Recorded, error) {
+	var recorded C.uint32_t
+	traffic := result.traffic()
+	latency, err := result.latency()
+	if err != nil {
+		return 0, err
+	}
+	status := C.peerguard_report_key(g.handle, id.raw(), C.uint32_t(result.Outcome), latency, &traffic, &recorded)
+	runtime.KeepAlive(g)
+	return Recorded(recorded), failure(status)
+}
+
+// Ban bans a peer; [Forever] = until unbanned. Under a ban in force the later end holds. Code is the operator's own reason.
+func (g *Guard) Ban(id PeerID, d time.Duration, code uint8) error {
+	status := C.peerguard_ban(g.handle, id.raw(), nanos(d), C.uint32_t(code))
+	runtime.KeepAlive(g)
+	return failure(status)
+}
+
+// Unban lifts every ban of a peer and sets its initial score; it tells whether one was in force.
+func (g *Guard) Unban(id PeerID) (bool, error) {
+	status := C.peerguard_unban(g.handle, id.raw())
+	runtime.KeepAlive(g)
+	return yes(status)
+}
+
+// IsBanned tells whether a ban is in force.
+func (g *Guard) IsBanned(id PeerID) (bool, error) {
+	status := C.peerguard_is_banned(g.handle, id.raw())
+	runtime.KeepAlive(g)
+	return yes(status)
+}
+
+// Forced is an operator's override of a peer's gate.
+type Forced uint32
+
+// Overrides.
+const (
+	NotForced      Forced = C.PEERGUARD_FORCED_NONE
+	ForceOpen      Forced = C.PEERGUARD_FORCED_OPEN
+	ForceClosed    Forced = C.PEERGUARD_FORCED_CLOSED
+	ForceObserving Forced = C.PEERGUARD_FORCED_OBSERVE
+)
+
+// Force overrides a peer's gate until [Guard.Reset].
+func (g *Guard) Force(id PeerID, forced Forced) error {
+	status := C.peerguard_force(g.handle, id.raw(), C.uint32_t(forced))
+	runtime.KeepAlive(g)
+	return failure(status)
+}
+
+// Reset sets breaker, ban, score and offences as of a new peer; it tells whether the peer has a record.
+func (g *Guard) Reset(id PeerID) (bool, error) {
+	status := C.peerguard_reset(g.handle, id.raw())
+	runtime.KeepAlive(g)
+	return yes(status)
+}
+
+// Limits reads the limits in force.
+func (g *Guard) Limits() (Limits, error) {
+	var l C.peerguard_limits
+	status := C.peerguard_get_limits(g.handle, &l)
+	runtime.KeepAlive(g)
+	return Limits{uint64(l.upload), uint64(l.download), uint64(l.per_peer_upload), uint64(l.per_peer_download)},
+		failure(status)
+}
+
+// UpdateLimits changes the limits, for all requests from now on.
+func (g *Guard) UpdateLimits(limits Limits) error {
+	l := C.peerguard_limits{
+		upload: C.uint64_t(limits.Upload), download: C.uint64_t(limits.Download),
+		per_peer_upload: C.uint64_t(limits.PerPeerUpload), per_peer_download: C.uint64_t(limits.PerPeerDownload),
+	}
+	status := C.peerguard_update_limits(g.handle, &l)
+	runtime.KeepAlive(g)
+	return failure(status)
+}
+
+// Inherit is the limit of a peer that has none of its own.
+const Inherit = ^uint64(0)
+
+// SetPeerLimits gives a peer byte limits of its own: 0 = unlimited, [Inherit] = as for all peers.
+func (g *Guard) SetPeerLimits(id PeerID, upload, download uint64) error {
+	status := C.peerguard_set_peer_limits(g.handle, id.raw(), C.uint64_t(upload), C.uint64_t(download))
+	runtime.KeepAlive(g)
+	return failure(status)
+}
+
+func yes(status C.int32_t) (bool, error) { return status == C.PEERGUARD_OK, failure(status) }

@@ -1,0 +1,361 @@
+package peerguard
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func newGuard(t testing.TB, change func(*Config)) *Guard {
+	t.Helper()
+	config := DefaultConfig()
+	config.MaxPeers = 1000
+	config.Jitter = 0
+	if change != nil {
+		change(&config)
+	}
+	guard, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { guard.Close() })
+	return guard
+}
+
+func id(n byte) PeerID { return PeerID{0: n, 31: 1} }
+
+// must(call)(t) is the call's value; its error fails the test.
+func must[T any](value T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+func is(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("%v, not %v", err, want)
+	}
+}
+
+func trip(t testing.TB, guard *Guard, peer PeerID) {
+	t.Helper()
+	for range 5 {
+		must(guard.Report(peer, Result{Outcome: Timeout}))(t)
+	}
+}
+
+func TestABreakerOpensAndTellsWhenToComeBack(t *testing.T) {
+	guard := newGuard(t, func(c *Config) { c.RecoveryTimeout = 50 * time.Millisecond })
+	late := must(guard.Admit(id(1)))(t)
+	trip(t, guard, id(1))
+	_, err := guard.Admit(id(1))
+	is(t, err, ErrRefused)
+	is(t, err, Open)
+	var no *Refusal
+	if !errors.As(err, &no) || no.RetryAfter <= 0 || no.RetryAfter > time.Second {
+		t.Fatalf("%#v", no)
+	}
+	if errors.Is(err, Banned) || !strings.HasPrefix(err.Error(), "peerguard: refused: open, retry after ") {
+		t.Fatal(err)
+	}
+	if recorded := must(late.Success(0))(t); recorded != Stale {
+		t.Fatal(recorded)
+	}
+	_, err = late.Failure()
+	is(t, err, ErrSpent)
+	is(t, late.Cancel(), ErrSpent)
+	time.Sleep(60 * time.Millisecond)
+	for range 2 {
+		probe := must(guard.Admit(id(1)))(t)
+		if !probe.IsProbe() {
+			t.Fatal("no probe")
+		}
+		if recorded := must(probe.Success(3 * time.Millisecond))(t); recorded != Counted {
+			t.Fatal(recorded)
+		}
+	}
+	view, known, err := guard.View(id(1))
+	if err != nil || !known || view.State != StateClosed || view.SuccessfulSyncs != 3 || view.Timeouts != 5 {
+		t.Fatalf("%+v %v %v", view, known, err)
+	}
+}
+
+func TestBytesAreTakenRefundedAndCounted(t *testing.T) {
+	guard := newGuard(t, func(c *Config) { c.PerPeerUploadLimit = 1000 })
+	permit := must(guard.AdmitBytes(id(1), Upload, 600))(t)
+	if back := must(permit.Refund(100))(t); back != 100 || permit.Bytes() != 500 {
+		t.Fatal(back, permit.Bytes())
+	}
+	must(permit.Report(Result{Outcome: MessageSuccess, Received: 7}))(t)
+	_, err := guard.AdmitBytes(id(1), Upload, 5000)
+	is(t, err, PeerExceedsBurst)
+	var no *Refusal
+	if !errors.As(err, &no) || no.RetryAfter != Forever {
+		t.Fatal(err)
+	}
+	if must(guard.TryUpload(id(1), 900))(t) || !must(guard.TryDownload(id(1), 900))(t) {
+		t.Fatal("the buckets")
+	}
+	part := must(guard.GrantUpTo(id(1), Upload, 5000))(t)
+	if part.Bytes() < 500 || part.Bytes() > 900 {
+		t.Fatal(part.Bytes())
+	}
+	if err := part.Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = guard.AdmitBytes(id(1), 9, 1)
+	is(t, err, ErrInvalid)
+	if err := guard.SetPeerLimits(id(1), 0, Inherit); err != nil {
+		t.Fatal(err)
+	}
+	must(guard.AdmitBytes(id(1), Upload, 5000))(t)
+	is(t, guard.UpdateLimits(Limits{Upload: 1 << 41}), ErrConfig)
+	if limits := must(guard.Limits())(t); limits.PerPeerUpload != 1000 || limits.Upload != 0 {
+		t.Fatal(limits)
+	}
+}
+
+func TestAPeersGateIsSeenWithoutACall(t *testing.T) {
+	guard := newGuard(t, nil)
+	peer := must(guard.Peer(id(1)))(t)
+	if !must(peer.IsTracked())(t) || peer.ID() != id(1) {
+		t.Fatal("not tracked")
+	}
+	allocations := testing.AllocsPerRun(100, func() {
+		if peer.Check() != nil {
+			t.Fatal("refused")
+		}
+		permit, err := peer.Admit()
+		if err != nil || !permit.loaded {
+			t.Fatal("not by the gate word")
+		}
+	})
+	if allocations != 0 {
+		t.Fatal(allocations, "allocations")
+	}
+	stale := must(peer.Admit())(t)
+	for range 5 {
+		permit := must(peer.Admit())(t)
+		if recorded := must(permit.Report(Result{Outcome: Unreachable}))(t); recorded != Counted {
+			t.Fatal(recorded)
+		}
+		_, err := permit.Failure()
+		is(t, err, ErrSpent)
+	}
+	is(t, peer.Check(), Open)
+	_, err := peer.Admit()
+	is(t, err, Open)
+	if recorded := must(stale.Success(0))(t); recorded != Stale {
+		t.Fatal("the generation was not carried: ", recorded)
+	}
+	must(guard.Reset(id(1)))(t)
+	permit := must(peer.AdmitBytes(Download, 10))(t)
+	must(permit.Success(0))(t)
+	// The peer outlives its guard.
+	if err := guard.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = guard.Admit(id(1))
+	is(t, err, ErrClosed)
+	if err := peer.Check(); err != nil {
+		t.Fatal(err)
+	}
+	permit = must(peer.Admit())(t)
+	for range 2 {
+		if err := peer.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is(t, peer.Check(), ErrClosed)
+	_, err = peer.Admit()
+	is(t, err, ErrClosed)
+	_, err = permit.Success(0)
+	is(t, err, ErrClosed)
+}
+
+func TestClosingRacesWithUse(t *testing.T) {
+	for range 50 {
+		guard := newGuard(t, func(c *Config) { c.MaxPeers = 10 })
+		peer := must(guard.Peer(id(1)))(t)
+		var wait sync.WaitGroup
+		for range 4 {
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
+				for {
+					permit, err := peer.Admit()
+					if err != nil {
+						if !errors.Is(err, ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+					if _, err := permit.Success(time.Millisecond); err != nil && !errors.Is(err, ErrClosed) {
+						t.Error(err)
+					}
+				}
+			}()
+		}
+		runtime.Gosched()
+		guard.Close()
+		peer.Close()
+		runtime.GC()
+		wait.Wait()
+	}
+}
+
+func TestWhatIsNotClosedIsFreedByTheCollector(t *testing.T) {
+	var memory guardHandle
+	func() {
+		guard, err := New(DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		must(guard.Peer(id(1)))(t)
+		memory = guardHandle(guard.memory.anchor)
+	}()
+	for range 100 {
+		runtime.GC()
+		time.Sleep(5 * time.Millisecond)
+		if isFreed(memory) {
+			return
+		}
+	}
+	t.Fatal("the guard's memory is still held")
+}
+
+func TestABatchIsManyPeersInOneCall(t *testing.T) {
+	guard := newGuard(t, nil)
+	ids := make([]PeerID, 64)
+	results := make([]Result, len(ids))
+	for i := range ids {
+		ids[i] = id(byte(i))
+		results[i] = Result{Outcome: MessageSuccess, Latency: time.Millisecond}
+	}
+	if err := guard.Ban(ids[5], Forever, 3); err != nil {
+		t.Fatal(err)
+	}
+	var batch Batch
+	if admitted := must(guard.AdmitBatch(&batch, ids))(t); admitted != 63 {
+		t.Fatal(admitted)
+	}
+	if batch.Admitted(5) || batch.Refusal(5).Reason != Banned || !batch.Admitted(6) || batch.Refusal(6) != nil {
+		t.Fatal("the wrong ones")
+	}
+	if reported := must(guard.ReportBatch(&batch, results))(t); reported != 63 || batch.Recorded(6) != Counted {
+		t.Fatal(reported)
+	}
+	if reported := must(guard.ReportBatch(&batch, results))(t); reported != 0 {
+		t.Fatal("reported twice")
+	}
+	_, err := guard.ReportBatch(&batch, results[1:])
+	is(t, err, ErrInvalid)
+	results[1].Latency = -1
+	_, err = guard.ReportBatch(&batch, results)
+	is(t, err, ErrLatency)
+	if allocations := testing.AllocsPerRun(20, func() { guard.AdmitBatch(&batch, ids) }); allocations != 0 {
+		t.Fatal(allocations, "allocations")
+	}
+}
+
+func TestOperatorsSnapshotAndEvents(t *testing.T) {
+	guard := newGuard(t, nil)
+	for n := range byte(100) {
+		must(guard.Report(id(n), Result{Outcome: SyncSuccess, Latency: 20 * time.Millisecond, Sent: 10}))(t)
+	}
+	must(guard.Report(id(7), Result{Outcome: SyncSuccess}))(t)
+	if err := guard.Ban(id(3), time.Hour, 42); err != nil {
+		t.Fatal(err)
+	}
+	if !must(guard.IsBanned(id(3)))(t) {
+		t.Fatal("not banned")
+	}
+	snapshot := must(guard.Snapshot())(t)
+	if len(snapshot.Peers) != 100 || snapshot.Totals.TotalPeers != 100 || snapshot.Totals.Banned != 1 ||
+		snapshot.Totals.Uploaded != 1000 || snapshot.Latency == nil || snapshot.Latency.Peers != 100 {
+		t.Fatalf("%+v", snapshot.Totals)
+	}
+	view := snapshot.Peers[3]
+	if view.ID != id(3) || view.Ban == nil || !view.Ban.ByOperator || view.Ban.Code != 42 || view.Tier != TierBanned {
+		t.Fatalf("%+v", view)
+	}
+	if age := time.Since(snapshot.TakenAt); age < 0 || age > time.Minute {
+		t.Fatal(age)
+	}
+	ids, scores, err := guard.TopPeers(3)
+	if err != nil || len(ids) != 3 || ids[0] != id(7) || scores[0] != 54 {
+		t.Fatal(ids, scores, err)
+	}
+	if candidates := must(guard.SyncCandidates(1000))(t); len(candidates) != 99 {
+		t.Fatal(len(candidates))
+	}
+	if !must(guard.Unban(id(3)))(t) || must(guard.Unban(id(3)))(t) {
+		t.Fatal("unban")
+	}
+	if err := guard.Force(id(3), ForceOpen); err != nil {
+		t.Fatal(err)
+	}
+	_, err = guard.Admit(id(3))
+	is(t, err, ForcedOpen)
+	is(t, guard.Force(id(3), NotForced), ErrInvalid)
+	events := must(guard.Events(100))(t)
+	if len(events) != 3 || events[0].Kind != EventBanned || events[2].Kind.String() != "forced" || events[1].Peer != id(3) {
+		t.Fatalf("%+v", events)
+	}
+	if snapshot := must(guard.Snapshot())(t); snapshot.Totals.Denied(ForcedOpen) != 1 {
+		t.Fatal("not counted")
+	}
+}
+
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	config := DefaultConfig()
+	config.FailureThreshold = 99
+	_, err := New(config)
+	is(t, err, ErrConfig)
+	if !strings.Contains(err.Error(), "circuit_breaker.failure_threshold must be 1 to 31") {
+		t.Fatal(err)
+	}
+	if classic := ClassicConfig(); classic.BanDuration != Forever || classic.Backoff {
+		t.Fatalf("%+v", classic)
+	}
+	guard := newGuard(t, nil)
+	_, err = guard.Report(id(1), Result{Outcome: 99})
+	is(t, err, ErrInvalid)
+	_, err = guard.Report(id(1), Result{Latency: -1})
+	is(t, err, ErrLatency)
+	var none Permit
+	_, err = none.Success(0)
+	is(t, err, ErrPermit)
+	for range 2 {
+		if err := guard.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = guard.Snapshot()
+	is(t, err, ErrClosed)
+	_, err = guard.Peer(id(1))
+	is(t, err, ErrClosed)
+}
+
+func TestIDsAreRead(t *testing.T) {
+	text := strings.Repeat("ab", 32)
+	parsed, err := ParsePeerID(text)
+	if err != nil || parsed.String() != text {
+		t.Fatal(parsed, err)
+	}
+	for _, bad := range []string{"", text[1:], "g" + text[1:]} {
+		_, err := ParsePeerID(bad)
+		is(t, err, ErrPeerID)
+	}
+	if digest := DigestPeerID([]byte("abc")); !strings.HasPrefix(digest.String(), "ba7816bf") {
+		t.Fatal(digest)
+	}
+}

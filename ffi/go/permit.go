@@ -1,0 +1,193 @@
+package peerguard
+
+/*
+#include "peerguard.h"
+#cgo noescape peerguard_report
+#cgo nocallback peerguard_report
+#cgo noescape peerguard_peer_report
+#cgo nocallback peerguard_peer_report
+#cgo noescape peerguard_peer_report_period
+#cgo nocallback peerguard_peer_report_period
+#cgo noescape peerguard_cancel
+#cgo nocallback peerguard_cancel
+#cgo noescape peerguard_peer_cancel
+#cgo nocallback peerguard_peer_cancel
+#cgo noescape peerguard_refund
+#cgo nocallback peerguard_refund
+#cgo noescape peerguard_peer_refund
+#cgo nocallback peerguard_peer_refund
+*/
+import "C"
+
+import (
+	"runtime"
+	"time"
+)
+
+// Outcome is what happened with a peer.
+type Outcome uint32
+
+// Outcomes.
+const (
+	SyncSuccess       Outcome = C.PEERGUARD_SYNC_SUCCESS
+	MessageSuccess    Outcome = C.PEERGUARD_MESSAGE_SUCCESS
+	SyncFailure       Outcome = C.PEERGUARD_SYNC_FAILURE
+	MessageFailure    Outcome = C.PEERGUARD_MESSAGE_FAILURE
+	Timeout           Outcome = C.PEERGUARD_TIMEOUT
+	Unreachable       Outcome = C.PEERGUARD_UNREACHABLE
+	ProtocolViolation Outcome = C.PEERGUARD_PROTOCOL_VIOLATION
+	Fatal             Outcome = C.PEERGUARD_FATAL
+	Cancelled         Outcome = C.PEERGUARD_CANCELLED
+	LocalError        Outcome = C.PEERGUARD_LOCAL_ERROR
+)
+
+// Recorded is what the breaker made of a report.
+type Recorded uint32
+
+// What can become of a report.
+const (
+	Counted   Recorded = C.PEERGUARD_RECORDED_COUNTED
+	Stale     Recorded = C.PEERGUARD_RECORDED_STALE
+	Ignored   Recorded = C.PEERGUARD_RECORDED_IGNORED
+	Untracked Recorded = C.PEERGUARD_RECORDED_UNTRACKED
+)
+
+// Result is what happened, for a report.
+type Result struct {
+	Outcome Outcome
+	// Latency, 0 if it is not known.
+	Latency time.Duration
+	// Sent and Received are bytes that were moved beyond those of the permit.
+	Sent, Received uint64
+}
+
+func (r *Result) latency() (C.uint64_t, error) {
+	switch {
+	case r.Latency < 0:
+		return 0, ErrLatency
+	case r.Latency == 0:
+		return C.PEERGUARD_NONE, nil
+	default:
+		return C.uint64_t(r.Latency), nil
+	}
+}
+
+func (r *Result) traffic() C.peerguard_traffic {
+	return C.peerguard_traffic{sent: C.uint64_t(r.Sent), received: C.uint64_t(r.Received)}
+}
+
+// Permit is leave to talk to a peer once. Report it once, or cancel it; one that is lost reports nothing. Do not copy it.
+type Permit struct {
+	// Who gave it: a guard or a peer.
+	guard *Guard
+	peer  *Peer
+	// It was given without a call: only the breaker's period is known, in raw.generation.
+	loaded bool
+	raw    C.peerguard_permit
+}
+
+// answer is what an admit returns.
+func (p *Permit) answer(status C.int32_t, no *C.peerguard_rejection) (Permit, error) {
+	switch status {
+	case C.PEERGUARD_OK:
+		return *p, nil
+	case C.PEERGUARD_NO:
+		return Permit{}, refusal(no)
+	default:
+		return Permit{}, failure(status)
+	}
+}
+
+// Success reports a sync that went well; latency 0 = not known.
+func (p *Permit) Success(latency time.Duration) (Recorded, error) {
+	return p.Report(Result{Outcome: SyncSuccess, Latency: latency})
+}
+
+// Failure reports a sync that failed.
+func (p *Permit) Failure() (Recorded, error) { return p.Report(Result{Outcome: SyncFailure}) }
+
+// Report tells what happened, and ends the permit.
+func (p *Permit) Report(result Result) (Recorded, error) {
+	latency, err := result.latency()
+	if err != nil {
+		return 0, err
+	}
+	var recorded C.uint32_t
+	var status C.int32_t
+	traffic := result.traffic()
+	outcome := C.uint32_t(result.Outcome)
+	switch {
+	case p.loaded:
+		if p.raw.state != 1 {
+			return 0, ErrSpent
+		}
+		generation := C.uint32_t(p.raw.generation)
+		status = C.peerguard_peer_report_period(p.peer.handle, generation, outcome, latency, &traffic, &recorded)
+		if status == C.PEERGUARD_OK {
+			p.raw.state = 2
+		}
+	case p.peer != nil:
+		status = C.peerguard_peer_report(p.peer.handle, &p.raw, outcome, latency, &traffic, &recorded)
+	case p.guard != nil:
+		status = C.peerguard_report(p.guard.handle, &p.raw, outcome, latency, &traffic, &recorded)
+	default:
+		return 0, ErrPermit
+	}
+	runtime.KeepAlive(p.peer)
+	runtime.KeepAlive(p.guard)
+	return Recorded(recorded), failure(status)
+}
+
+// Cancel ends the permit without a result: a probe slot goes back, granted bytes count as moved.
+func (p *Permit) Cancel() error {
+	var status C.int32_t
+	switch {
+	case p.loaded:
+		// It holds nothing that could go back.
+		if p.raw.state != 1 {
+			return ErrSpent
+		}
+		p.raw.state = 2
+		return nil
+	case p.peer != nil:
+		status = C.peerguard_peer_cancel(p.peer.handle, &p.raw)
+	case p.guard != nil:
+		status = C.peerguard_cancel(p.guard.handle, &p.raw)
+	default:
+		return ErrPermit
+	}
+	runtime.KeepAlive(p.peer)
+	runtime.KeepAlive(p.guard)
+	return failure(status)
+}
+
+// Refund gives up to n of the granted bytes back; it tells how many were.
+func (p *Permit) Refund(n uint64) (uint64, error) {
+	var returned C.uint64_t
+	var status C.int32_t
+	switch {
+	case p.loaded:
+		if p.raw.state != 1 {
+			return 0, ErrSpent
+		}
+		return 0, nil
+	case p.peer != nil:
+		status = C.peerguard_peer_refund(p.peer.handle, &p.raw, C.uint64_t(n), &returned)
+	case p.guard != nil:
+		status = C.peerguard_refund(p.guard.handle, &p.raw, C.uint64_t(n), &returned)
+	default:
+		return 0, ErrPermit
+	}
+	runtime.KeepAlive(p.peer)
+	runtime.KeepAlive(p.guard)
+	return uint64(returned), failure(status)
+}
+
+// Bytes is how many bytes were granted and not refunded.
+func (p *Permit) Bytes() uint64 { return uint64(p.raw.bytes) }
+
+// IsProbe tells whether it probes a half-open breaker.
+func (p *Permit) IsProbe() bool { return p.raw.probe != 0 }
+
+// Generation is the breaker's period that it was given in.
+func (p *Permit) Generation() uint16 { return uint16(p.raw.generation) }

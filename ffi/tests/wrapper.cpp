@@ -1,0 +1,69 @@
+// The C++ wrapper: what ends by itself, and what is thrown.
+#include "check.h"
+#include "peerguard.hpp"
+
+using namespace std::chrono_literals;
+
+static peerguard::Id id_of(uint8_t n) {
+    peerguard::Id id{};
+    id.bytes[0] = n;
+    return id;
+}
+
+int main() {
+    auto config = peerguard::default_config();
+    config.max_peers = 100;
+    peerguard::Guard guard(config);
+
+    for (int i = 0; i < 5; i++) guard.admit(id_of(1)).permit().report(PEERGUARD_TIMEOUT);
+    auto refused = guard.admit(id_of(1));
+    CHECK(!refused && refused.rejection().reason == PEERGUARD_REASON_OPEN);
+    CHECK(refused.retry_after() && *refused.retry_after() > 29s);
+
+    // A permit that goes without a report is cancelled: its bytes count as moved.
+    { auto answer = guard.admit_bytes(id_of(2), PEERGUARD_UPLOAD, 100); CHECK(answer && answer.permit().bytes() == 100); }
+    CHECK_IS(guard.snapshot().totals().uploaded, 100);
+    {
+        auto answer = guard.admit_bytes(id_of(2), PEERGUARD_UPLOAD, 100);
+        auto moved = std::move(answer.permit());
+        CHECK_IS(moved.refund(40), 40);
+        CHECK_IS(moved.report(PEERGUARD_SYNC_SUCCESS, 5ms), PEERGUARD_RECORDED_COUNTED);
+        try {
+            moved.report(PEERGUARD_SYNC_SUCCESS);
+            CHECK(false);
+        } catch (const peerguard::Error &error) {
+            CHECK_IS(error.code(), PEERGUARD_ERR_SPENT);
+        }
+    }
+    CHECK_IS(guard.snapshot().totals().uploaded, 160);
+    CHECK_IS(guard.snapshot().peers().size(), 2);
+
+    auto peer = guard.peer(id_of(3));
+    CHECK(peer.is_tracked() && peer.check() && peer.admit());
+    guard.ban(id_of(3), std::nullopt, 9);
+    CHECK(guard.is_banned(id_of(3)) && !peer.check() && !peer.admit().retry_after());
+    CHECK(guard.unban(id_of(3)) && !guard.unban(id_of(3)));
+    guard.force(id_of(3), PEERGUARD_FORCED_OPEN);
+    CHECK(!peer.grant_up_to(PEERGUARD_DOWNLOAD, 5) && guard.reset(id_of(3)));
+    CHECK_IS(guard.drain_events(100).size(), 5);
+
+    // A peer outlives its guard; a moved-from guard is empty.
+    auto other = std::move(guard);
+    { auto gone = std::move(other); }
+    CHECK(peer.admit());
+    try {
+        other.admit(id_of(1));
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK_IS(error.code(), PEERGUARD_ERR_HANDLE);
+    }
+
+    config.jitter = 2;
+    try {
+        peerguard::Guard wrong(config);
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK(std::string(error.what()).find("circuit_breaker.jitter must be 0 to 1") != std::string::npos);
+    }
+    puts("1 passed, 0 failed");
+}

@@ -1,0 +1,292 @@
+// peerguard for C++17: handles and permits that end themselves. Header only, over peerguard.h.
+//
+//     peerguard::Guard guard;
+//     if (auto answer = guard.admit(id)) {
+//         answer.permit().report(PEERGUARD_SYNC_SUCCESS, 12ms);
+//     } else {
+//         come_back(answer.rejection().reason, answer.retry_after());
+//     }
+//
+// Errors, which are bugs of the caller's but for a full table and a wrong configuration, are thrown as peerguard::Error. A
+// refusal is not an error. Objects may be used as their handles may: see "Threads" in peerguard.h. A moved-from object has
+// handle 0 and every call on it throws.
+#ifndef PEERGUARD_HPP
+#define PEERGUARD_HPP
+
+#include "peerguard.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peerguard {
+
+using Id = peerguard_id;
+using Rejection = peerguard_rejection;
+using Nanoseconds = std::chrono::nanoseconds;
+
+/// A call that could not be carried out.
+class Error : public std::runtime_error {
+public:
+    explicit Error(int32_t code, const std::string &detail = {})
+        : std::runtime_error(peerguard_status_text(code) + (detail.empty() ? "" : ": " + detail)), code_(code) {}
+    /// PEERGUARD_ERR_...
+    int32_t code() const noexcept { return code_; }
+
+private:
+    int32_t code_;
+};
+
+namespace detail {
+
+/// Yes or no; throws for errors.
+inline bool yes(int32_t answer) {
+    if (answer < 0) throw Error(answer);
+    return answer == PEERGUARD_OK;
+}
+
+inline uint64_t nanos(const std::optional<Nanoseconds> &time) {
+    if (!time) return PEERGUARD_NONE;
+    return time->count() < 0 ? 0 : static_cast<uint64_t>(time->count());
+}
+
+inline std::optional<Nanoseconds> time(uint64_t nanos) {
+    if (nanos == PEERGUARD_NONE) return std::nullopt;
+    const auto most = static_cast<uint64_t>(Nanoseconds::max().count());
+    return Nanoseconds(static_cast<Nanoseconds::rep>(nanos < most ? nanos : most));
+}
+
+/// A handle that is freed once.
+template <int32_t (*Free)(uint64_t)>
+class Handle {
+public:
+    explicit Handle(uint64_t word = 0) noexcept : word_(word) {}
+    Handle(Handle &&other) noexcept : word_(std::exchange(other.word_, 0)) {}
+    Handle &operator=(Handle &&other) noexcept {
+        Handle(std::move(other)).swap(*this);
+        return *this;
+    }
+    ~Handle() {
+        if (word_ != 0) Free(word_);
+    }
+    void swap(Handle &other) noexcept { std::swap(word_, other.word_); }
+    uint64_t get() const noexcept { return word_; }
+
+private:
+    uint64_t word_;
+};
+
+using Report = int32_t (*)(uint64_t, peerguard_permit *, uint32_t, uint64_t, const peerguard_traffic *, uint32_t *);
+using Cancel = int32_t (*)(uint64_t, peerguard_permit *);
+using Refund = int32_t (*)(uint64_t, peerguard_permit *, uint64_t, uint64_t *);
+
+} // namespace detail
+
+/// Leave to talk to a peer once; cancelled, which is neutral, when it goes without a report. The guard or peer that gave it
+/// must still be there when it ends.
+class Permit {
+public:
+    Permit(const peerguard_permit &raw, detail::Report report, detail::Cancel cancel, detail::Refund refund) noexcept
+        : raw_(raw), report_(report), cancel_(cancel), refund_(refund) {}
+    Permit(Permit &&other) noexcept
+        : raw_(other.raw_), report_(other.report_), cancel_(other.cancel_), refund_(other.refund_) {
+        other.raw_.state = 0;
+    }
+    Permit &operator=(Permit &&other) noexcept {
+        if (this != &other) {
+            cancel();
+            raw_ = other.raw_;
+            report_ = other.report_;
+            cancel_ = other.cancel_;
+            refund_ = other.refund_;
+            other.raw_.state = 0;
+        }
+        return *this;
+    }
+    ~Permit() { cancel(); }
+
+    /// Returns PEERGUARD_RECORDED_...
+    uint32_t report(uint32_t outcome, std::optional<Nanoseconds> latency = std::nullopt, peerguard_traffic traffic = {}) {
+        uint32_t recorded = 0;
+        detail::yes(report_(raw_.owner, &raw_, outcome, detail::nanos(latency), &traffic, &recorded));
+        return recorded;
+    }
+    /// Gives up to `bytes` back; returns how many were.
+    uint64_t refund(uint64_t bytes) {
+        uint64_t returned = 0;
+        detail::yes(refund_(raw_.owner, &raw_, bytes, &returned));
+        return returned;
+    }
+    /// Ends the permit without a result; without effect if it has ended.
+    void cancel() noexcept {
+        if (raw_.state == 1) cancel_(raw_.owner, &raw_);
+    }
+    uint64_t bytes() const noexcept { return raw_.bytes; }
+    bool is_probe() const noexcept { return raw_.probe != 0; }
+    const Id &peer() const noexcept { return raw_.id; }
+
+private:
+    peerguard_permit raw_;
+    detail::Report report_;
+    detail::Cancel cancel_;
+    detail::Refund refund_;
+};
+
+/// A permit, or why there is none.
+class Answer {
+public:
+    explicit Answer(Permit &&permit) : permit_(std::move(permit)) {}
+    explicit Answer(const Rejection &rejection) : rejection_(rejection) {}
+    explicit operator bool() const noexcept { return permit_.has_value(); }
+    Permit &permit() { return permit_.value(); }
+    const Rejection &rejection() const noexcept { return rejection_; }
+    /// No value: never by itself.
+    std::optional<Nanoseconds> retry_after() const { return detail::time(rejection_.retry_after); }
+
+private:
+    std::optional<Permit> permit_;
+    Rejection rejection_{};
+};
+
+/// One peer's record, held while this lives; it keeps the guard's memory.
+class Peer {
+public:
+    explicit Peer(uint64_t handle) noexcept : handle_(handle) {}
+    Answer admit() {
+        return answer([&](auto *permit, auto *no) { return peerguard_peer_admit(handle_.get(), permit, no); });
+    }
+    Answer admit_bytes(uint32_t direction, uint64_t bytes) {
+        return answer([&](auto *permit, auto *no) {
+            return peerguard_peer_admit_bytes(handle_.get(), direction, bytes, permit, no);
+        });
+    }
+    Answer grant_up_to(uint32_t direction, uint64_t want) {
+        return answer([&](auto *permit, auto *no) {
+            return peerguard_peer_grant_up_to(handle_.get(), direction, want, permit, no);
+        });
+    }
+    bool check() const { return detail::yes(peerguard_peer_check(handle_.get(), nullptr)); }
+    bool is_tracked() const { return detail::yes(peerguard_peer_is_tracked(handle_.get())); }
+    peerguard_peer handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Ask>
+    static Answer answer(Ask ask) {
+        peerguard_permit permit;
+        Rejection no{};
+        if (!detail::yes(ask(&permit, &no))) return Answer(no);
+        return Answer(Permit(permit, peerguard_peer_report, peerguard_peer_cancel, peerguard_peer_refund));
+    }
+    detail::Handle<peerguard_peer_free> handle_;
+};
+
+/// Everything that a guard knew at one time.
+class Snapshot {
+public:
+    explicit Snapshot(uint64_t handle) noexcept : handle_(handle) {}
+    peerguard_totals totals() const {
+        peerguard_totals totals;
+        totals.struct_size = sizeof totals;
+        detail::yes(peerguard_snapshot_totals(handle_.get(), &totals, nullptr, nullptr));
+        return totals;
+    }
+    /// Every peer, in the order of their ids.
+    std::vector<peerguard_peer_view> peers() const {
+        std::vector<peerguard_peer_view> views(static_cast<std::size_t>(totals().total_peers));
+        std::size_t written = 0;
+        detail::yes(peerguard_snapshot_peers(handle_.get(), 0, views.data(), sizeof(peerguard_peer_view), views.size(),
+                                             &written));
+        views.resize(written);
+        return views;
+    }
+
+private:
+    detail::Handle<peerguard_snapshot_free> handle_;
+};
+
+/// The default configuration.
+inline peerguard_config default_config() {
+    peerguard_config config;
+    detail::yes(peerguard_config_init(&config, sizeof config));
+    return config;
+}
+
+/// Breaker, reputation and byte limits of every peer, under one gate.
+class Guard {
+public:
+    explicit Guard(const peerguard_config &config = default_config(), const peerguard_clock *clock = nullptr)
+        : handle_(make(config, clock)) {}
+
+    Answer admit(const Id &id) {
+        return answer([&](auto *permit, auto *no) { return peerguard_admit(handle_.get(), &id, permit, no); });
+    }
+    Answer admit_bytes(const Id &id, uint32_t direction, uint64_t bytes) {
+        return answer([&](auto *permit, auto *no) {
+            return peerguard_admit_bytes(handle_.get(), &id, direction, bytes, permit, no);
+        });
+    }
+    Answer grant_up_to(const Id &id, uint32_t direction, uint64_t want) {
+        return answer([&](auto *permit, auto *no) {
+            return peerguard_grant_up_to(handle_.get(), &id, direction, want, permit, no);
+        });
+    }
+    Peer peer(const Id &id) {
+        peerguard_peer peer = 0;
+        detail::yes(peerguard_peer_open(handle_.get(), &id, &peer));
+        return Peer(peer);
+    }
+    void ban(const Id &id, std::optional<Nanoseconds> duration, uint8_t code) {
+        detail::yes(peerguard_ban(handle_.get(), &id, detail::nanos(duration), code));
+    }
+    bool unban(const Id &id) { return detail::yes(peerguard_unban(handle_.get(), &id)); }
+    bool is_banned(const Id &id) const { return detail::yes(peerguard_is_banned(handle_.get(), &id)); }
+    bool reset(const Id &id) { return detail::yes(peerguard_reset(handle_.get(), &id)); }
+    /// PEERGUARD_FORCED_OPEN, _CLOSED or _OBSERVE.
+    void force(const Id &id, uint32_t forced) { detail::yes(peerguard_force(handle_.get(), &id, forced)); }
+    void update_limits(const peerguard_limits &limits) { detail::yes(peerguard_update_limits(handle_.get(), &limits)); }
+    Snapshot snapshot() const {
+        peerguard_snapshot snapshot = 0;
+        detail::yes(peerguard_snapshot_take(handle_.get(), &snapshot));
+        return Snapshot(snapshot);
+    }
+    /// At most `most` of the oldest events that nobody has drained.
+    std::vector<peerguard_event> drain_events(std::size_t most) {
+        std::vector<peerguard_event> events(most);
+        std::size_t written = 0;
+        detail::yes(peerguard_drain_events(handle_.get(), events.data(), sizeof(peerguard_event), most, &written, nullptr));
+        events.resize(written);
+        return events;
+    }
+    /// For what this class does not wrap.
+    peerguard_guard handle() const noexcept { return handle_.get(); }
+
+private:
+    static uint64_t make(const peerguard_config &config, const peerguard_clock *clock) {
+        peerguard_guard guard = 0;
+        const int32_t answer = peerguard_new(&config, clock, &guard);
+        if (answer == PEERGUARD_ERR_CONFIG) {
+            char why[256] = "";
+            peerguard_config_check(&config, why, sizeof why);
+            throw Error(answer, why);
+        }
+        detail::yes(answer);
+        return guard;
+    }
+    template <class Ask>
+    static Answer answer(Ask ask) {
+        peerguard_permit permit;
+        Rejection no{};
+        if (!detail::yes(ask(&permit, &no))) return Answer(no);
+        return Answer(Permit(permit, peerguard_report, peerguard_cancel, peerguard_refund));
+    }
+    detail::Handle<peerguard_free> handle_;
+};
+
+} // namespace peerguard
+
+#endif

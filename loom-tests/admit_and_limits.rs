@@ -1,0 +1,85 @@
+//! The gate with bytes, and a peer's own limits.
+
+use std::sync::Arc;
+
+use super::explore::{FULL, explore, race};
+use super::stage::{One, SECOND, START, config};
+use crate::breaker::transition::Asker;
+use crate::config::PeerLimits;
+use crate::peer::admit::Demand;
+use crate::sync::Ordering;
+use crate::token_bucket::Direction;
+use crate::token_bucket::bucket::{Bucket, Limit};
+use crate::token_bucket::rate::Rate;
+
+const OVER: u64 = START + 11 * SECOND;
+
+/// A record, and the bucket of all peers.
+struct Node {
+    one: Arc<One>,
+    global: Bucket,
+}
+
+impl Node {
+    fn admit(&self, bytes: u64) -> bool {
+        let limit = Limit::new(Rate::new(1_000), SECOND);
+        let peer = Some((&self.one.record.buckets[0], limit));
+        let demand = Demand { bytes, peer, global: Some((&self.global, limit)) };
+        self.one.record.admit(Asker::Permit, Some(&demand), &self.one.books.site(OVER)).is_ok()
+    }
+
+    fn owed(&self) -> [u64; 2] {
+        let limit = Limit::new(Rate::new(1_000), SECOND);
+        [&self.one.record.buckets[0], &self.global]
+            .map(|bucket| limit.rate.bytes_within(bucket.paid_at().debt(OVER, limit.burst)))
+    }
+}
+
+#[test]
+fn the_loser_of_the_last_probe_owes_no_bytes() {
+    explore("two byte requests for one probe", 20, FULL, |turn| {
+        let (one, _) = One::opened(&config());
+        let node = Arc::new(Node { one, global: Bucket::new(OVER) });
+        let (a, b) = race(turn, &node, |node| node.admit(300), |node| node.admit(400));
+        assert!(!(a && b), "there is one probe");
+        // Both fit the buckets together, so bytes refuse nobody.
+        assert!(a || b, "and one of them takes it");
+        let expected = if a { 300 } else { 400 };
+        assert_eq!(node.owed(), [expected; 2], "only who was admitted owes, in both buckets");
+    });
+}
+
+#[test]
+fn who_sees_that_a_peer_has_limits_sees_them() {
+    explore("own limits x take", 20, FULL, |turn| {
+        let one = One::new(&config());
+        let ((), rate) = race(
+            turn,
+            &one,
+            |one| one.record.set_limits(PeerLimits { upload: Some(5), download: Some(7) }),
+            |one| {
+                let word = one.record.gate.load(Ordering::Acquire);
+                (word.limited(), one.record.rate(Direction::Upload, word, Rate::new(1)))
+            },
+        );
+        let expected = if rate.0 { Rate::new(5) } else { Rate::new(1) };
+        assert_eq!(rate.1, expected, "the gate's bit publishes the limits");
+    });
+}
+
+#[test]
+fn own_limits_that_are_shown_are_applied() {
+    explore("own limits x own limits taken away", 20, FULL, |turn| {
+        let one = One::new(&config());
+        let ((), ()) = race(
+            turn,
+            &one,
+            |one| one.record.set_limits(PeerLimits { upload: Some(5), download: None }),
+            |one| one.record.set_limits(PeerLimits { upload: None, download: None }),
+        );
+        let shown = one.record.limits().upload;
+        let word = one.record.gate.load(Ordering::Acquire);
+        let applied = one.record.rate(Direction::Upload, word, Rate::new(1));
+        assert_eq!(applied, shown.map_or(Rate::new(1), Rate::new), "what a view shows is what a take meets");
+    });
+}

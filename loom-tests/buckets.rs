@@ -1,0 +1,176 @@
+//! Byte buckets.
+
+use std::sync::Arc;
+
+use super::explore::{BOUNDED, FULL, explore, race, race3};
+use super::stage::START;
+use crate::decision::{Reason, Rejection};
+use crate::peer::admit::{Charge, Demand};
+use crate::sync::{Ordering, Word};
+use crate::token_bucket::bucket::{Bucket, Limit};
+use crate::token_bucket::rate::Rate;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// 1000 bytes per second, a burst of a second.
+fn limit() -> Limit {
+    Limit::new(Rate::new(1_000), SECOND)
+}
+
+fn take(bucket: &Bucket, bytes: u64, now: u64) -> bool {
+    let limit = limit();
+    bucket.take(limit.rate.cost(bytes), now, &limit).is_ok()
+}
+
+/// Bytes that are owed.
+fn owed(bucket: &Bucket, now: u64) -> u64 {
+    limit().rate.bytes_within(bucket.paid_at().debt(now, limit().burst))
+}
+
+#[test]
+fn takers_share_one_burst() {
+    explore("take x take x take after a pause", 20, BOUNDED, |turn| {
+        let bucket = Arc::new(Bucket::new(START));
+        let (a, late, b) = race3(
+            turn,
+            &bucket,
+            |bucket| take(bucket, 700, START),
+            // A clock reading of half a second later, when half a burst has come back.
+            |bucket| take(bucket, 500, START + SECOND / 2),
+            |bucket| take(bucket, 700, START),
+        );
+        assert!(!(a && b), "1400 bytes are more than the burst of one moment");
+        assert!(a || b || late, "a full bucket gives something");
+        let taken = [(a, 700), (b, 700), (late, 500)].iter().map(|(ok, n)| if *ok { *n } else { 0 }).sum::<u64>();
+        assert!(taken <= 1_500, "burst and half a second's rate bound what all of them get");
+        // Half a second pays for 500 bytes of what was taken at its beginning.
+        let paid = if a || b { 500 } else { 0 };
+        assert_eq!(owed(&bucket, START + SECOND / 2), taken - paid, "every byte that was given is owed, none is lost");
+    });
+}
+
+#[test]
+fn two_takers_of_an_idle_bucket_spend_no_token_twice() {
+    explore("take x take of an idle bucket", 20, FULL, |turn| {
+        let bucket = Arc::new(Bucket::new(START));
+        assert!(take(&bucket, 1_000, START), "a full bucket gives its burst");
+        let idle = START + 10 * SECOND;
+        let (a, b) = race(turn, &bucket, move |bucket| take(bucket, 600, idle), move |bucket| take(bucket, 600, idle));
+        assert!(a != b, "a bucket that was idle is full once, not twice");
+        assert_eq!(owed(&bucket, idle), 600, "what was given is owed");
+    });
+}
+
+/// A peer's bucket, and that of all peers, which has room for 1000 bytes.
+struct Pair {
+    peers: [Bucket; 2],
+    global: Bucket,
+}
+
+impl Pair {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { peers: [Bucket::new(START), Bucket::new(START)], global: Bucket::new(START) })
+    }
+
+    fn charge(&self, peer: usize, bytes: u64) -> Result<Charge, Rejection> {
+        let demand = Demand { bytes, peer: Some((&self.peers[peer], limit())), global: Some((&self.global, limit())) };
+        demand.charge(START)
+    }
+}
+
+#[test]
+fn both_buckets_or_neither() {
+    explore("two peers, one global bucket", 20, FULL, |turn| {
+        let pair = Pair::new();
+        let before = [pair.peers[0].paid_at(), pair.peers[1].paid_at()];
+        let (a, b) = race(turn, &pair, |pair| pair.charge(0, 600), |pair| pair.charge(1, 600));
+        assert!(a.is_ok() != b.is_ok(), "the global bucket has room for one of them");
+        for (i, answer) in [a, b].into_iter().enumerate() {
+            match answer {
+                Ok(_) => assert_eq!(owed(&pair.peers[i], START), 600, "who was admitted owes in its own bucket too"),
+                Err(no) => {
+                    assert_eq!(no.reason, Reason::GlobalBytes, "the global bucket refused");
+                    assert_eq!(pair.peers[i].paid_at(), before[i], "the refused one's own bucket is as it was");
+                }
+            }
+        }
+        assert_eq!(owed(&pair.global, START), 600, "the global bucket was charged once");
+    });
+}
+
+#[test]
+fn an_undone_take_keeps_another_takers_bytes() {
+    explore("take undone x take of one peer", 20, FULL, |turn| {
+        let pair = Pair::new();
+        assert!(take(&pair.global, 500, START), "half of the global burst");
+        let (a, b) = race(turn, &pair, |pair| pair.charge(0, 600), |pair| take(&pair.peers[0], 300, START));
+        assert_eq!(a.map_err(|no| no.reason), Err(Reason::GlobalBytes), "600 bytes do not fit the global bucket");
+        assert!(b, "300 and 600 bytes fit the peer's bucket together");
+        assert_eq!(owed(&pair.peers[0], START), 300, "the undone take is gone and the other one stands");
+        assert_eq!(owed(&pair.global, START), 500, "the global bucket was not touched");
+    });
+}
+
+#[test]
+fn a_refund_gives_back_once_and_exactly() {
+    explore("refund x take", 20, FULL, |turn| {
+        let pair = Pair::new();
+        let charge = pair.charge(0, 800).unwrap();
+        let (ok, ()) = race(
+            turn,
+            &pair,
+            |pair| pair.charge(0, 500).is_ok(),
+            move |pair| {
+                pair.peers[0].refund(charge.peer);
+                pair.global.refund(charge.global);
+            },
+        );
+        let expected = if ok { 500 } else { 0 };
+        assert_eq!(owed(&pair.peers[0], START), expected, "what was refunded is not owed, what was taken is");
+        assert_eq!(owed(&pair.global, START), expected, "in both buckets");
+    });
+}
+
+/// A bucket under a limit that changes.
+struct Live {
+    rate: Word<Rate>,
+    bucket: Bucket,
+}
+
+impl Live {
+    fn take(&self, bytes: u64) -> Option<u64> {
+        let rate = self.rate.load(Ordering::Relaxed);
+        let limit = Limit::new(rate, SECOND);
+        self.bucket.take(rate.cost(bytes), START, &limit).is_ok().then(|| rate.cost(bytes))
+    }
+}
+
+#[test]
+fn a_take_meets_the_old_limit_or_the_new_one() {
+    explore("limit change x take x take", 20, BOUNDED, |turn| {
+        let live = Arc::new(Live { rate: Word::new(Rate::new(1_000)), bucket: Bucket::new(START) });
+        let (a, (), b) = race3(
+            turn,
+            &live,
+            |live| live.take(600),
+            |live| live.rate.store(Rate::new(2_000), Ordering::Relaxed),
+            |live| live.take(600),
+        );
+        let [old, new] = [1_000, 2_000].map(|rate| Rate::new(rate).cost(600));
+        for cost in [a, b].into_iter().flatten() {
+            assert!(cost == old || cost == new, "a take costs what one of the two limits says");
+        }
+        assert!(a.is_some() || b.is_some(), "600 bytes fit either limit");
+        if a == Some(old) && b == Some(old) {
+            panic!("two takes at the old limit are more than its burst");
+        }
+        let sum: u64 = [a, b].into_iter().flatten().sum();
+        let burst = Limit::new(Rate::new(1_000), SECOND).burst;
+        assert_eq!(
+            live.bucket.paid_at().debt(START, burst),
+            sum,
+            "the debt is what was charged: no share lost or doubled"
+        );
+        assert!(sum <= burst, "no more than a burst is owed under either limit");
+    });
+}

@@ -1,0 +1,58 @@
+//! The ring of events.
+
+use std::sync::Arc;
+
+use super::explore::{BOUNDED, FULL, explore, race, race3};
+use super::stage::id;
+use crate::event::EventKind;
+use crate::event::ring::{Entry, Ring};
+
+fn push(ring: &Ring, n: u64) {
+    ring.push(n, id(n), EventKind::ProbesLost(n as u8));
+}
+
+fn is_whole(entry: &Entry) -> bool {
+    entry.peer == id(entry.at) && entry.kind == EventKind::ProbesLost(entry.at as u8)
+}
+
+#[test]
+fn a_reader_sees_no_mixture_while_a_writer_laps_it() {
+    explore("ring: writer laps reader", 20, FULL, |turn| {
+        let ring = Arc::new(Ring::new(1));
+        push(&ring, 1);
+        let ((), (entries, next, lost)) = race(turn, &ring, |ring| push(ring, 2), |ring| ring.read_from(0, 4));
+        assert!(entries.iter().all(is_whole), "an event is read whole or not at all: {entries:?}");
+        assert_eq!(entries.len() as u64 + lost, next, "each event up to the cursor was read or is told to be lost");
+        let (rest, end, more) = ring.read_from(next, 4);
+        assert_eq!(entries.len() as u64 + lost + rest.len() as u64 + more, end, "none is counted twice");
+        assert_eq!(end, 2, "the reader comes to the end once writers are quiet");
+    });
+}
+
+#[test]
+fn two_writers_of_one_place() {
+    explore("ring: writer laps writer", 20, FULL, |turn| {
+        let ring = Arc::new(Ring::new(1));
+        let ((), ()) = race(turn, &ring, |ring| push(ring, 1), |ring| push(ring, 2));
+        let (entries, _, _) = ring.read_from(0, 4);
+        assert!(entries.len() <= 1, "a ring of one place keeps one event");
+        assert!(entries.iter().all(is_whole), "and that one is whole: {entries:?}");
+        push(&ring, 3);
+        let (entries, next, _) = ring.read_from(0, 4);
+        assert!(entries.len() == 1 && entries[0].at == 3, "a place is never left claimed: {entries:?}");
+        assert_eq!(next, 3);
+    });
+}
+
+#[test]
+fn two_writers_and_a_reader() {
+    explore("ring: two writers x reader", 20, BOUNDED, |turn| {
+        let ring = Arc::new(Ring::new(2));
+        let ((), (entries, next, lost), ()) =
+            race3(turn, &ring, |ring| push(ring, 1), |ring| ring.read_from(0, 4), |ring| push(ring, 2));
+        assert!(entries.iter().all(is_whole), "an event is read whole or not at all: {entries:?}");
+        let (rest, end, more) = ring.read_from(next, 4);
+        let read = entries.len() as u64 + rest.len() as u64;
+        assert_eq!((end, read + lost + more), (2, 2), "each event is read once or counted as lost once");
+    });
+}

@@ -1,0 +1,118 @@
+//! Runs a model, counts its executions and holds it to a floor.
+//!
+//! Loom 0.7 remembers one last access for each atomic, so that a thread's own load can hide the load of another that races
+//! with a later store: some shapes are explored once and prove nothing. Therefore every model runs four times: with the
+//! threads' parts exchanged, and each of these also *mixed* (every step touches one word more, so that loom takes no two
+//! steps for independent and leaves nothing out, within a bound on preemptions). The sum of the executions must reach a
+//! floor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use loom::model::Builder;
+use loom::thread;
+
+use crate::sync::step;
+
+/// Which part runs on the model's first thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turn {
+    Straight,
+    Reversed,
+}
+
+/// How far a model is explored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    /// Most preemptions where loom leaves out what it takes for independent; `None` = all.
+    reduced: Option<usize>,
+    /// Most preemptions where it leaves out nothing.
+    mixed: usize,
+}
+
+/// Every interleaving that loom takes for different, and every one at all with up to two preemptions.
+pub(super) const FULL: Depth = Depth { reduced: None, mixed: 2 };
+/// For models that do not end in a minute otherwise.
+pub(super) const BOUNDED: Depth = Depth { reduced: Some(3), mixed: 2 };
+/// For each change: `PEERGUARD_LOOM=quick`.
+const QUICK: Depth = Depth { reduced: Some(2), mixed: 1 };
+
+/// Explores `model` in both turns, reduced and mixed; fails below `floor` executions in sum.
+pub(super) fn explore(name: &str, floor: usize, depth: Depth, model: impl Fn(Turn) + Copy + Send + Sync + 'static) {
+    let quick = std::env::var_os("PEERGUARD_LOOM").is_some_and(|depth| depth == "quick");
+    let depth = if quick { QUICK } else { depth };
+    let start = Instant::now();
+    let turns = [Turn::Straight, Turn::Reversed];
+    let reduced = turns.map(|turn| executions(depth.reduced, false, move || model(turn)));
+    let mixed = turns.map(|turn| executions(Some(depth.mixed), true, move || model(turn)));
+    let bound = depth.reduced.map_or("all".into(), |n| format!("{n} preemptions"));
+    let seconds = start.elapsed().as_secs_f64();
+    let sum: usize = reduced.iter().chain(&mixed).sum();
+    println!(
+        "loom: {name}: {sum} executions: {} + {} ({bound}), {} + {} (mixed, {} preemptions), {seconds:.1} s",
+        reduced[0], reduced[1], mixed[0], mixed[1], depth.mixed
+    );
+    assert!(sum >= floor, "{name}: {sum} executions are below the floor of {floor}");
+}
+
+fn executions(bound: Option<usize>, mixed: bool, model: impl Fn() + Send + Sync + 'static) -> usize {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counted = executions.clone();
+    let mut builder = Builder::new();
+    builder.preemption_bound = bound;
+    builder.max_branches = 20_000;
+    step::mix(mixed);
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    step::mix(false);
+    executions.load(Ordering::Relaxed)
+}
+
+/// Runs two parts at once on what they share.
+pub(super) fn race<S, A, B>(
+    turn: Turn,
+    shared: &Arc<S>,
+    a: impl FnOnce(&S) -> A + Send + 'static,
+    b: impl FnOnce(&S) -> B + Send + 'static,
+) -> (A, B)
+where
+    S: Send + Sync + 'static,
+    A: Send + 'static,
+    B: Send + 'static,
+{
+    let other = shared.clone();
+    match turn {
+        Turn::Straight => {
+            let b = thread::spawn(move || b(&other));
+            (a(shared), b.join().unwrap())
+        }
+        Turn::Reversed => {
+            let a = thread::spawn(move || a(&other));
+            let b = b(shared);
+            (a.join().unwrap(), b)
+        }
+    }
+}
+
+/// Runs three parts at once; the second never runs on the first thread.
+pub(super) fn race3<S, A, B, C>(
+    turn: Turn,
+    shared: &Arc<S>,
+    a: impl FnOnce(&S) -> A + Send + 'static,
+    b: impl FnOnce(&S) -> B + Send + 'static,
+    c: impl FnOnce(&S) -> C + Send + 'static,
+) -> (A, B, C)
+where
+    S: Send + Sync + 'static,
+    A: Send + 'static,
+    B: Send + 'static,
+    C: Send + 'static,
+{
+    let other = shared.clone();
+    let b = thread::spawn(move || b(&other));
+    let (a, c) = race(turn, shared, a, c);
+    (a, b.join().unwrap(), c)
+}

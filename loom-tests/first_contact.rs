@@ -1,0 +1,186 @@
+//! First contact, eviction, and those who hold a record meanwhile.
+
+use super::explore::{BOUNDED, FULL, explore, race, race3};
+use super::stage::{Many, START, id};
+use crate::breaker::Forced;
+use crate::reputation::outcome::Outcome;
+use crate::sync::Ordering;
+use crate::table::Tenancy;
+
+const A: u64 = 1;
+const B: u64 = 2;
+
+fn tenancy_of(many: &Many, peer: u64) -> Option<Tenancy> {
+    many.table.find(&id(peer)).map(|(tenancy, _)| tenancy)
+}
+
+fn is_banned(many: &Many, peer: u64) -> bool {
+    let site = many.books.site(START);
+    many.table.pin_found(&id(peer)).is_some_and(|pin| pin.record().ban_in_force(&site).is_some())
+}
+
+#[test]
+fn two_first_reports_of_one_peer_make_one_record() {
+    explore("two first reports of one new peer", 20, FULL, |turn| {
+        let many = Many::new(2);
+        let (a, b) = race(
+            turn,
+            &many,
+            |many| many.report(&id(A), Outcome::SyncSuccess),
+            |many| many.report(&id(A), Outcome::SyncFailure),
+        );
+        assert!(a && b, "there is room");
+        assert_eq!(many.tenants(), [(id(A), 1, 1)], "one key has one record, and both outcomes are in it");
+    });
+}
+
+#[test]
+fn two_newcomers_for_one_slot() {
+    explore("two newcomers for one slot", 20, FULL, |turn| {
+        let many = Many::new(1);
+        let (a, b) = race(
+            turn,
+            &many,
+            |many| many.report(&id(A), Outcome::SyncSuccess),
+            |many| many.report(&id(B), Outcome::SyncFailure),
+        );
+        assert!(a || b, "the slot goes to one of them");
+        let tenants = many.tenants();
+        let own = [(id(A), 1, 0), (id(B), 0, 1)];
+        assert!(
+            tenants.len() == 1 && own.contains(&tenants[0]),
+            "the record holds its own peer's outcome only: {tenants:?}"
+        );
+    });
+}
+
+#[test]
+fn no_outcome_is_credited_to_the_next_tenant() {
+    explore("insert x evict x report", 20, FULL, |turn| {
+        let many = Many::new(1);
+        assert!(many.meet(&id(A)));
+        let seen = tenancy_of(&many, A).unwrap();
+        let (inserted, credited) = race(
+            turn,
+            &many,
+            |many| many.report(&id(B), Outcome::SyncFailure),
+            // As a permit does that has seen the record and reports later.
+            move |many| match many.table.pin(seen, &id(A)) {
+                Some(pin) => {
+                    pin.record().sync_successes.add(1, Ordering::Relaxed);
+                    true
+                }
+                None => false,
+            },
+        );
+        assert!(inserted || credited, "the record is pinned or it goes");
+        let expected = if inserted { (id(B), 0, 1) } else { (id(A), u64::from(credited), 0) };
+        assert_eq!(many.tenants(), [expected], "the outcome of one peer is not in the record of another");
+    });
+}
+
+#[test]
+fn a_check_never_sees_the_next_tenants_gate() {
+    explore("check x evict and insert", 20, FULL, |turn| {
+        let many = Many::new(1);
+        assert!(many.meet(&id(A)));
+        let ((), found) = race(
+            turn,
+            &many,
+            |many| {
+                let site = many.books.site(START);
+                let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
+                pin.record().force(Forced::Open, &site);
+            },
+            |many| many.table.find(&id(A)),
+        );
+        if let Some((_, gate)) = found {
+            assert!(gate.admits(), "a check of a peer that may pass never reads another's forced gate");
+        }
+        assert_eq!(many.tenants().len(), 1, "one slot, one record");
+        assert!(tenancy_of(&many, A).is_none() && tenancy_of(&many, B).is_some(), "the newcomer has taken the place");
+    });
+}
+
+#[test]
+fn an_image_is_of_one_tenant() {
+    explore("image x evict and insert", 20, FULL, |turn| {
+        let many = Many::new(1);
+        assert!(many.meet(&id(A)));
+        let ((), image) = race(
+            turn,
+            &many,
+            |many| {
+                let site = many.books.site(START);
+                let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
+                pin.record().force(Forced::Open, &site);
+            },
+            |many| many.table.image(0).map(|image| (image.id, image.gate.admits())),
+        );
+        if let Some((peer, admits)) = image {
+            assert!(peer == id(A) || peer == id(B), "a key is read whole");
+            assert!(peer == id(B) || admits, "and the other words with it");
+        }
+    });
+}
+
+#[test]
+fn an_operators_ban_survives_an_eviction_that_has_judged() {
+    explore("operator's ban x eviction", 20, FULL, |turn| {
+        let many = Many::new(1);
+        assert!(many.meet(&id(A)));
+        let (banned, _) = race(
+            turn,
+            &many,
+            |many| {
+                let site = many.books.site(START);
+                let Ok(pin) = many.table.pin_or_insert(&id(A), &site) else { return false };
+                pin.record().ban_by_operator(None, 7, &site);
+                true
+            },
+            |many| many.meet(&id(B)),
+        );
+        if banned {
+            assert!(is_banned(&many, A), "an operator's ban that was accepted is in force, whoever came meanwhile");
+        }
+        assert_eq!(many.tenants().len(), 1, "one slot, one record");
+    });
+}
+
+#[test]
+fn a_pinned_record_stays() {
+    explore("pinned record x evict", 20, FULL, |turn| {
+        let many = Many::new(1);
+        let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
+        let ((), inserted) = race(
+            turn,
+            &many,
+            move |many| {
+                many.table.record(slot).sync_successes.add(1, Ordering::Relaxed);
+                many.table.unpin(slot);
+            },
+            |many| many.report(&id(B), Outcome::SyncFailure),
+        );
+        let expected = if inserted { (id(B), 0, 1) } else { (id(A), 1, 0) };
+        assert_eq!(many.tenants(), [expected], "what was written under the pin is in its record, or went with it");
+    });
+}
+
+#[test]
+fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
+    explore("unpin x pin x evict", 20, BOUNDED, |turn| {
+        let many = Many::new(1);
+        let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
+        let ((), inserted, pinned) = race3(
+            turn,
+            &many,
+            move |many| many.table.unpin(slot),
+            |many| many.meet(&id(B)),
+            |many| many.table.pin_found(&id(A)).map(|pin| pin.keep()),
+        );
+        if pinned.is_some() {
+            assert!(tenancy_of(&many, A).is_some(), "a record that was found and pinned is still there");
+            assert!(!inserted, "and nobody has got its place");
+        }
+    });
+}

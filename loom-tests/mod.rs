@@ -1,0 +1,14 @@
+//! Models of the races, for loom: each explores every interleaving of two or three threads over the crate's own words, and
+//! every value that a load may return under the memory model. See `README.md`.
+
+mod explore;
+mod stage;
+
+mod admit_and_limits;
+mod bans;
+mod buckets;
+mod events;
+mod first_contact;
+mod probes;
+mod reports;
+mod trips;

@@ -1,0 +1,40 @@
+//! The C ABI: what `include/peerguard.h` declares.
+//!
+//! | file | what |
+//! |---|---|
+//! | `registry`, `seat`, `barrier` | handles: why a stale one is safe |
+//! | `boundary`, `status`, `memory` | the border: panics, codes, the caller's pointers |
+//! | `config`, `permit`, `view`, `event` | the structs, and what they are in Rust |
+//! | `guard`, `admit`, `report`, `calls`, `batch`, `peer`, `operator`, `query`, `snapshot`, `id`, `text` | the functions |
+//!
+//! Each exported function turns pointers and integers into Rust values, refuses what is none, and makes one call of the
+//! facade, all inside [`boundary::boundary`].
+#![allow(unsafe_code, reason = "a C caller hands over raw pointers; each use states why it is sound")]
+#![allow(non_camel_case_types, reason = "these are the names of the C types")]
+
+mod barrier;
+mod boundary;
+mod memory;
+mod registry;
+mod seat;
+mod status;
+
+mod config;
+mod event;
+mod permit;
+mod view;
+
+mod admit;
+mod batch;
+mod calls;
+mod guard;
+mod id;
+mod operator;
+mod peer;
+mod query;
+mod report;
+mod snapshot;
+mod text;
+
+#[cfg(feature = "capi-faults")]
+mod fault;

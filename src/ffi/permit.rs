@@ -1,0 +1,243 @@
+//! `peerguard_permit` and `peerguard_rejection`.
+//!
+//! A permit is plain memory of the caller's. It holds no pin, unlike its Rust sibling, so a node may lose one: nothing leaks,
+//! and a probe that was lost with it is taken back in time. For its report the record is pinned again; if it was evicted
+//! meanwhile, the report is stale. Whatever stands in the memory, using it is safe: slot and kinds are checked, and the rest
+//! is numbers.
+
+use super::config::nanos_or_none;
+use super::id::peerguard_id;
+use super::memory::Plain;
+use super::status::Failure;
+use crate::breaker::gate::Generation;
+use crate::guard::ticket::{Hold, Ticket};
+use crate::guard::{Inner, Permit};
+use crate::peer::admit::Charge;
+use crate::table::Tenancy;
+use crate::{Direction, Reason, Recorded, Rejection};
+
+/// To the peer.
+pub const PEERGUARD_UPLOAD: u32 = 0;
+/// From the peer.
+pub const PEERGUARD_DOWNLOAD: u32 = 1;
+
+pub(super) fn direction(number: u32) -> Result<Direction, Failure> {
+    match number {
+        PEERGUARD_UPLOAD => Ok(Direction::Upload),
+        PEERGUARD_DOWNLOAD => Ok(Direction::Download),
+        _ => Err(Failure::Enum),
+    }
+}
+
+/// Nothing refused.
+pub const PEERGUARD_REASON_NONE: u32 = 0;
+/// A ban is in force.
+pub const PEERGUARD_REASON_BANNED: u32 = 1;
+/// An operator forced the breaker open.
+pub const PEERGUARD_REASON_FORCED_OPEN: u32 = 2;
+/// The breaker is open.
+pub const PEERGUARD_REASON_OPEN: u32 = 3;
+/// The breaker is half-open and all its probes are out.
+pub const PEERGUARD_REASON_PROBES_OUT: u32 = 4;
+/// The peer's byte bucket is short.
+pub const PEERGUARD_REASON_PEER_BYTES: u32 = 5;
+/// The request is larger than the peer's burst: it can never pass.
+pub const PEERGUARD_REASON_PEER_EXCEEDS_BURST: u32 = 6;
+/// The byte bucket of all peers is short.
+pub const PEERGUARD_REASON_GLOBAL_BYTES: u32 = 7;
+/// The request is larger than the burst of all peers: it can never pass.
+pub const PEERGUARD_REASON_GLOBAL_EXCEEDS_BURST: u32 = 8;
+/// The peer is a newcomer, no record can be made for it, and the configuration refuses such peers.
+pub const PEERGUARD_REASON_TABLE_FULL: u32 = 9;
+
+/// The result counted.
+pub const PEERGUARD_RECORDED_COUNTED: u32 = 0;
+/// The permit was of an earlier period: counters and reputation took the result, the breaker did not.
+pub const PEERGUARD_RECORDED_STALE: u32 = 1;
+/// Nothing for the breaker: a neutral outcome, a ban, a forced or open breaker, or no probe out for a report without permit.
+pub const PEERGUARD_RECORDED_IGNORED: u32 = 2;
+/// No record could be made for the peer; only the totals took the result.
+pub const PEERGUARD_RECORDED_UNTRACKED: u32 = 3;
+
+pub(super) const fn recorded_number(recorded: Recorded) -> u32 {
+    match recorded {
+        Recorded::Counted => PEERGUARD_RECORDED_COUNTED,
+        Recorded::Stale => PEERGUARD_RECORDED_STALE,
+        Recorded::Ignored => PEERGUARD_RECORDED_IGNORED,
+        Recorded::Untracked => PEERGUARD_RECORDED_UNTRACKED,
+    }
+}
+
+pub(super) const fn reason_number(reason: Reason) -> u32 {
+    match reason {
+        Reason::Banned => PEERGUARD_REASON_BANNED,
+        Reason::ForcedOpen => PEERGUARD_REASON_FORCED_OPEN,
+        Reason::Open => PEERGUARD_REASON_OPEN,
+        Reason::ProbesOut => PEERGUARD_REASON_PROBES_OUT,
+        Reason::PeerBytes => PEERGUARD_REASON_PEER_BYTES,
+        Reason::PeerExceedsBurst => PEERGUARD_REASON_PEER_EXCEEDS_BURST,
+        Reason::GlobalBytes => PEERGUARD_REASON_GLOBAL_BYTES,
+        Reason::GlobalExceedsBurst => PEERGUARD_REASON_GLOBAL_EXCEEDS_BURST,
+        Reason::TableFull => PEERGUARD_REASON_TABLE_FULL,
+    }
+}
+
+/// Why a gate said no, and when to come back.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct peerguard_rejection {
+    /// Nanoseconds until this rule no longer refuses; PEERGUARD_NONE = never by itself.
+    pub retry_after: u64,
+    /// PEERGUARD_REASON_...: the first rule that refused.
+    pub reason: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+// SAFETY: integers only.
+unsafe impl Plain for peerguard_rejection {}
+
+impl peerguard_rejection {
+    pub(super) const NOTHING: Self = Self { retry_after: 0, reason: PEERGUARD_REASON_NONE, reserved: 0 };
+}
+
+impl From<Rejection> for peerguard_rejection {
+    fn from(no: Rejection) -> Self {
+        Self { retry_after: nanos_or_none(no.retry_after), reason: reason_number(no.reason), reserved: 0 }
+    }
+}
+
+/// Leave to talk to a peer once: what an admit gives. It is memory of yours and needs no freeing; report it once, or cancel
+/// it. A copy of a permit is the same permit: report one of them. The fields are to be read, not written.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct peerguard_permit {
+    /// The guard or peer that gave it.
+    pub owner: u64,
+    /// Whose permit it is.
+    pub id: peerguard_id,
+    /// Bytes granted and not refunded.
+    pub bytes: u64,
+    /// What the peer's bucket was charged, in its own units.
+    pub peer_charge: u64,
+    /// What the bucket of all peers was charged.
+    pub global_charge: u64,
+    /// Where the record was.
+    pub slot: u32,
+    /// Whose the record was.
+    pub life: u32,
+    /// The breaker's period that the permit was given in.
+    pub generation: u16,
+    /// 0: no permit. 1: may be reported. 2: has been.
+    pub state: u8,
+    /// How the record is found.
+    pub hold: u8,
+    /// PEERGUARD_UPLOAD or PEERGUARD_DOWNLOAD: which way the bytes go.
+    pub direction: u8,
+    /// 1: it probes a half-open breaker.
+    pub probe: u8,
+    /// 0.
+    pub reserved: [u8; 2],
+}
+
+// SAFETY: integers only.
+unsafe impl Plain for peerguard_permit {}
+
+const LIVE: u8 = 1;
+const SPENT: u8 = 2;
+
+const HOLD_UNKNOWN: u8 = 0;
+const HOLD_SEEN: u8 = 1;
+const HOLD_UNTRACKED: u8 = 2;
+
+impl peerguard_permit {
+    pub(super) const EMPTY: Self = Self {
+        owner: 0,
+        id: peerguard_id { bytes: [0; 32] },
+        bytes: 0,
+        peer_charge: 0,
+        global_charge: 0,
+        slot: 0,
+        life: 0,
+        generation: 0,
+        state: 0,
+        hold: HOLD_UNKNOWN,
+        direction: PEERGUARD_UPLOAD as u8,
+        probe: 0,
+        reserved: [0; 2],
+    };
+
+    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back.
+    #[inline]
+    pub(super) fn of(permit: Permit<'_>, owner: u64, inner: &Inner) -> Self {
+        let ticket = permit.into_ticket();
+        let (hold, slot, life) = match ticket.hold {
+            Hold::Unknown => (HOLD_UNKNOWN, 0, 0),
+            Hold::Untracked => (HOLD_UNTRACKED, 0, 0),
+            Hold::Seen(tenancy) => (HOLD_SEEN, tenancy.slot, tenancy.life),
+            Hold::Lent(slot) => (HOLD_SEEN, slot, inner.table.life_of_pinned(slot)),
+            Hold::Kept(slot) => {
+                let life = inner.table.life_of_pinned(slot);
+                inner.table.unpin(slot);
+                (HOLD_SEEN, slot, life)
+            }
+        };
+        Self {
+            owner,
+            id: peerguard_id { bytes: *ticket.id.as_bytes() },
+            bytes: ticket.bytes,
+            peer_charge: ticket.charge.peer,
+            global_charge: ticket.charge.global,
+            slot,
+            life,
+            generation: ticket.generation.number(),
+            state: LIVE,
+            hold,
+            direction: ticket.direction as u8,
+            probe: ticket.probe.into(),
+            reserved: [0; 2],
+        }
+    }
+
+    /// What it stands for in Rust, without a pin.
+    #[inline]
+    pub(super) fn to_ticket(self, owner: u64, inner: &Inner) -> Result<Ticket, Failure> {
+        match self.state {
+            SPENT => return Err(Failure::Spent),
+            LIVE if self.owner == owner => {}
+            _ => return Err(Failure::Permit),
+        }
+        let hold = match self.hold {
+            HOLD_UNKNOWN => Hold::Unknown,
+            HOLD_UNTRACKED => Hold::Untracked,
+            HOLD_SEEN if (self.slot as usize) < inner.table.capacity() => {
+                Hold::Seen(Tenancy { slot: self.slot, life: self.life })
+            }
+            _ => return Err(Failure::Permit),
+        };
+        let generation = Generation::of_number(self.generation).ok_or(Failure::Permit)?;
+        let direction = direction(self.direction.into()).map_err(|_| Failure::Permit)?;
+        if self.probe > 1 {
+            return Err(Failure::Permit);
+        }
+        Ok(Ticket {
+            id: self.id.into(),
+            hold,
+            generation,
+            probe: self.probe == 1,
+            direction,
+            bytes: self.bytes,
+            charge: Charge { peer: self.peer_charge, global: self.global_charge },
+        })
+    }
+
+    /// As it stands after its end.
+    pub(super) fn spent(self) -> Self {
+        Self { state: SPENT, bytes: 0, peer_charge: 0, global_charge: 0, probe: 0, ..self }
+    }
+
+    /// After a refund.
+    pub(super) fn refunded(self, ticket: &Ticket) -> Self {
+        Self { bytes: ticket.bytes, peer_charge: ticket.charge.peer, global_charge: ticket.charge.global, ..self }
+    }
+}
