@@ -25,7 +25,7 @@ fn bans(one: &One) -> usize {
 
 #[test]
 fn two_fatal_outcomes_are_one_ban() {
-    explore("two fatal outcomes", 1530, FULL, |turn| {
+    explore("two fatal outcomes", 1530, BOUNDED, |turn| {
         let one = One::new(&config());
         let (a, b) = race(turn, &one, fatal, fatal);
         assert!(one.is_banned(START), "a fatal outcome bans");

@@ -17,7 +17,7 @@ fn is_whole(entry: &Entry) -> bool {
 
 #[test]
 fn a_reader_sees_no_mixture_while_a_writer_laps_it() {
-    explore("ring: writer laps reader", 3150, FULL, |turn| {
+    explore("ring: writer laps reader", 3150, BOUNDED, |turn| {
         let ring = Arc::new(Ring::new(1));
         push(&ring, 1);
         let ((), (entries, next, lost)) = race(turn, &ring, |ring| push(ring, 2), |ring| ring.read_from(0, 4));
