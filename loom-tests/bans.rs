@@ -58,8 +58,7 @@ fn a_ban_earned_after_an_unban_is_not_lost() {
 fn an_outcome_under_an_earned_ban_is_neutral() {
     explore("earned ban x success", 260, FULL, |turn| {
         let one = One::new(&config());
-        let (banned, success) =
-            race(turn, &one, fatal, |one| one.report(Outcome::SyncSuccess, Standing::Call, START));
+        let (banned, success) = race(turn, &one, fatal, |one| one.report(Outcome::SyncSuccess, Standing::Call, START));
         assert!(banned, "the only fatal outcome counts");
         assert!(one.is_banned(START), "the ban stands");
         let expected = if success == Recorded::Counted { 52.0 } else { 50.0 };
@@ -98,8 +97,7 @@ fn the_change_that_reaches_the_minimum_bans_once() {
 fn the_later_end_of_an_earned_and_an_operators_ban_holds() {
     explore("earned ban x operator's ban", 1060, FULL, |turn| {
         let one = One::new(&config());
-        let (_, ()) =
-            race(turn, &one, fatal, |one| one.record.ban_by_operator(None, 7, &one.books.site(START)));
+        let (_, ()) = race(turn, &one, fatal, |one| one.record.ban_by_operator(None, 7, &one.books.site(START)));
         assert!(one.is_banned(START + 100_000 * HOUR), "a ban for ever is not replaced by one of an hour");
         let again = one.record.unban(&one.books.site(START));
         assert!(again && !one.is_banned(START), "unban lifts both");

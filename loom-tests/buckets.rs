@@ -166,7 +166,11 @@ fn a_take_meets_the_old_limit_or_the_new_one() {
         }
         let sum: u64 = [a, b].into_iter().flatten().sum();
         let burst = Limit::new(Rate::new(1_000), SECOND).burst;
-        assert_eq!(live.bucket.paid_at().debt(START, burst), sum, "the debt is what was charged: no share lost or doubled");
+        assert_eq!(
+            live.bucket.paid_at().debt(START, burst),
+            sum,
+            "the debt is what was charged: no share lost or doubled"
+        );
         assert!(sum <= burst, "no more than a burst is owed under either limit");
     });
 }

@@ -47,7 +47,10 @@ fn two_newcomers_for_one_slot() {
         assert!(a || b, "the slot goes to one of them");
         let tenants = many.tenants();
         let own = [(id(A), 1, 0), (id(B), 0, 1)];
-        assert!(tenants.len() == 1 && own.contains(&tenants[0]), "the record holds its own peer's outcome only: {tenants:?}");
+        assert!(
+            tenants.len() == 1 && own.contains(&tenants[0]),
+            "the record holds its own peer's outcome only: {tenants:?}"
+        );
     });
 }
 

@@ -27,8 +27,7 @@ fn slots_out(one: &One) -> u8 {
 fn two_takers_for_the_first_probe() {
     explore("two takers for the first and only probe", 120, FULL, |turn| {
         let (one, closed) = One::opened(&config());
-        let (a, b) =
-            race(turn, &one, |one| one.admit(Asker::Permit, OVER), |one| one.admit(Asker::Permit, OVER));
+        let (a, b) = race(turn, &one, |one| one.admit(Asker::Permit, OVER), |one| one.admit(Asker::Permit, OVER));
         let admitted: Vec<_> = [a, b].into_iter().flatten().collect();
         assert_eq!(admitted.len(), 1, "one slot, one probe");
         assert!(admitted[0].probe, "who is admitted in half-open carries a probe");
@@ -88,8 +87,7 @@ fn two_askers_take_back_once() {
     explore("two askers x probe timeout", 120, FULL, |turn| {
         let (one, _) = One::opened(&config());
         let lost = one.admit(Asker::Permit, OVER).unwrap();
-        let (a, b) =
-            race(turn, &one, |one| one.admit(Asker::Permit, EXPIRED), |one| one.admit(Asker::Call, EXPIRED));
+        let (a, b) = race(turn, &one, |one| one.admit(Asker::Permit, EXPIRED), |one| one.admit(Asker::Call, EXPIRED));
         assert!(a.is_ok() != b.is_ok(), "the slot that was taken back is given once");
         assert_eq!(one.books.total(Total::ProbesLost), 1, "one probe was lost, and is counted once");
         assert_eq!(one.gate().generation, lost.generation.next(), "taking back is one transition");

@@ -70,7 +70,9 @@ fn a_success_comes_before_the_trip_or_is_stale() {
                 assert!(one.failures(START) <= 1, "only the failure after the success is left");
                 assert_eq!(one.books.total(Total::Trips), 0, "nothing tripped");
             }
-            Recorded::Stale => assert_eq!(one.gate().state(), BreakerState::Open, "only a trip makes the success stale"),
+            Recorded::Stale => {
+                assert_eq!(one.gate().state(), BreakerState::Open, "only a trip makes the success stale")
+            }
             other => panic!("a success of the closed period is counted or stale, not {other:?}"),
         }
     });
