@@ -3,6 +3,7 @@
 use super::explore::{BOUNDED, FULL, explore, race, race3};
 use super::stage::{Many, START, id};
 use crate::breaker::Forced;
+use crate::config::PeerLimits;
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
 use crate::table::Tenancy;
@@ -122,6 +123,28 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
             assert!(is_banned(&many, A), "an operator's ban that was accepted is in force, whoever came meanwhile");
         }
         assert_eq!(many.tenants().len(), 1, "one slot, one record");
+    });
+}
+
+#[test]
+fn own_limits_survive_an_eviction_that_has_judged() {
+    explore("own limits x eviction", 100, FULL, |turn| {
+        let many = Many::new(1);
+        assert!(many.meet(&id(A)));
+        let (limited, _) = race(
+            turn,
+            &many,
+            |many| {
+                let Ok(pin) = many.table.pin_or_insert(&id(A), &many.books.site(START)) else { return false };
+                // Unlike a ban this makes no event, whose fence would publish it: only the unpin does.
+                pin.record().set_limits(PeerLimits { upload: Some(5), download: None });
+                true
+            },
+            |many| many.meet(&id(B)),
+        );
+        if limited {
+            assert!(tenancy_of(&many, A).is_some(), "a record with an operator's limits does not go");
+        }
     });
 }
 
