@@ -62,10 +62,10 @@ mod guard;
 
 #[cfg(any(feature = "prometheus", feature = "graphql"))]
 pub mod export;
-#[cfg(feature = "http")]
-pub mod http;
 #[cfg(feature = "capi")]
 mod ffi;
+#[cfg(feature = "http")]
+pub mod http;
 
 #[cfg(all(test, peerguard_loom))]
 #[path = "../loom-tests/mod.rs"]
