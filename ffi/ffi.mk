@@ -39,11 +39,12 @@ $(FFI_OUT)/faults/.built: $(FFI_SOURCES)
 	$(call ffi_build,capi-faults,target/capi,$(FFI_OUT)/faults,peerguard_fault_next)
 	touch $@
 
-# Feature, cargo's directory, destination, further symbols. Bitcode of the standard library is of no use here, and upsets
+# Feature, cargo's directory, destination, further symbols. Groups are resolved now: a host's linker would take another Rust
+# library's group of the same name for ours and drop it, with symbols that are local by then. Bitcode of the standard library is of no use here, and upsets
 # tools that load a plugin for it.
 define ffi_build
 	$(CARGO) rustc --profile capi --features $(1) --lib --crate-type staticlib,cdylib -- -C link-arg=-Wl,-soname,$(FFI_SONAME)
-	ld -r --gc-sections $(patsubst %,-u %,$(FFI_SYMBOLS) $(4)) -o $(3)/peerguard.o --start-group $(2)/libpeerguard.a --end-group
+	ld -r --gc-sections --force-group-allocation $(patsubst %,-u %,$(FFI_SYMBOLS) $(4)) -o $(3)/peerguard.o --start-group $(2)/libpeerguard.a --end-group
 	$(OBJCOPY) --wildcard --keep-global-symbol='peerguard_*' --strip-debug -R .llvmbc -R .llvmcmd $(3)/peerguard.o
 	rm -f $(3)/libpeerguard.a
 	ar crs $(3)/libpeerguard.a $(3)/peerguard.o
@@ -160,7 +161,9 @@ ffi-go: go ffi-installed
 		$(GO) test -tags peerguard_system ./...
 
 ffi-go-bench: go
-	cd ffi/go && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . ./...
+	cd ffi/go && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . .
+	cd ffi/go/bench && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . .
+	cd ffi/go/bench && GOMAXPROCS=2 $(GO) test -run '^$$' -bench /100000 .
 
 .PHONY: ffi-examples ffi-two-rusts ffi-cost
 
