@@ -299,7 +299,7 @@ mod tests {
         let slot = REGISTRY.slot(0).unwrap();
         slot.tenant.store(u64::from(u32::MAX - 1) << LIFE_SHIFT, Ordering::Relaxed);
         let last = REGISTRY.insert(1).unwrap();
-        assert_eq!(last >> LIFE_SHIFT, u32::MAX.into());
+        assert_eq!(last >> LIFE_SHIFT, u64::from(u32::MAX));
         REGISTRY.remove(last).unwrap();
         assert_ne!(REGISTRY.insert(2).unwrap() & INDEX_MASK, last & INDEX_MASK);
     }

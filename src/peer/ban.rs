@@ -123,7 +123,7 @@ impl Record {
             let next = ban.by_operator(ticks, code, site.now, params);
             // AcqRel: as in `write_earned`.
             if self.ban.swap_if_strong(ban, next, Ordering::AcqRel, Ordering::Relaxed) {
-                if next.end() != ban.end() {
+                if !ban.in_force(site.now) || next.end() != ban.end() {
                     site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Operator));
                 }
                 return;
