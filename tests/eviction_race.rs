@@ -16,7 +16,7 @@ use peerguard::{BanOrigin, Clock, Config, Forced, Outcome, PeerGuard, PeerId, Pe
 const PEERS: usize = 11;
 /// Fewer than places, so that something else can always go: even a ban that was earned has to stay then.
 const BATCH: u64 = 5;
-const ROUNDS: u64 = 2_000;
+const ROUNDS: u64 = 1_000;
 
 fn newcomer(n: u64) -> PeerId {
     ids::random(1, n)
