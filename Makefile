@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help tools test test-rust test-long lint doc bench bench-quick node clean
+.PHONY: help tools test test-rust test-long lint doc bench bench-quick node screenshot clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench-quick: ## the same in 2 minutes
 
 node: ## a node on loopback with 26 peers, for half a minute
 	$(CARGO) run --release --example node -- --seconds 30
+
+screenshot: tools ## pictures of the live page, in ops/; 75 seconds
+	PEERGUARD_SCREENSHOT=ops $(CARGO) test --features http --test export_page the_page_fits
 
 clean: ## remove what was built
 	$(CARGO) clean
