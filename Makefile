@@ -2,12 +2,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help tools test test-rust test-long lint doc bench bench-quick node screenshot clean
+LOOM = RUSTFLAGS="--cfg peerguard_loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --lib loom_tests -- --nocapture
+
+.PHONY: help tools test test-rust test-long loom loom-quick mutants proof screenshot lint doc bench bench-quick node clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: tools lint test-rust ffi-test ffi-go ## every check that runs before a change lands
+test: tools lint test-rust loom-quick ffi-test ffi-go ## every check that runs before a change lands
 
 tools: ## install what the tests need besides Rust, Go, a C compiler and make
 	./.ci/tools
@@ -19,6 +21,21 @@ test-rust: tools ## the Rust tests, with all features
 test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about an hour)
 	PEERGUARD_SEQUENCES=1000000 $(CARGO) test --test model
 	PEERGUARD_FLOOD=full $(CARGO) test --test flood
+
+loom: ## the models of every protocol, as deep as loom-tests/README.md says
+	$(LOOM)
+
+loom-quick: ## the same models with at most two preemptions
+	PEERGUARD_LOOM=quick $(LOOM)
+
+mutants: ## plants each fault of loom-tests/mutants and fails if one survives
+	loom-tests/mutants/run.sh
+
+proof: loom mutants test-long ## everything that takes long
+
+screenshot: tools ## the page as a browser shows it, kept in docs/
+	mkdir -p docs
+	PEERGUARD_SCREENSHOT=docs $(CARGO) test --features http --test export_page
 
 lint: ## formatting, clippy and rustdoc without a warning
 	$(CARGO) fmt --all --check
@@ -37,9 +54,6 @@ bench-quick: ## the same in 2 minutes
 
 node: ## a node on loopback with 26 peers, for half a minute
 	$(CARGO) run --release --example node -- --seconds 30
-
-screenshot: tools ## pictures of the live page, in ops/; 75 seconds
-	PEERGUARD_SCREENSHOT=ops $(CARGO) test --features http --test export_page the_page_fits
 
 clean: ## remove what was built
 	$(CARGO) clean

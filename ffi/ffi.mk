@@ -77,7 +77,7 @@ FFI_T := target/ffi/tests
 FFI_ASAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FFI_PKG = PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig pkg-config
 
-ffi-test: capi ffi-symbols ffi-header-check ffi-abi ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind
+ffi-test: capi ffi-symbols ffi-header-check ffi-abi ffi-sanitized ffi-matrix ffi-faults ffi-two-rusts ffi-installed ffi-valgrind ffi-examples
 
 .PHONY: ffi-header-check ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind ffi-abi-baseline
 
@@ -161,3 +161,25 @@ ffi-go: go ffi-installed
 
 ffi-go-bench: go
 	cd ffi/go && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . ./...
+
+.PHONY: ffi-examples ffi-two-rusts ffi-cost
+
+# The example nodes, in C and in Go; each fails if the guard has not kept it from its bad peers.
+ffi-examples: go
+	mkdir -p $(FFI_T)
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/examples/node.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/node
+	$(FFI_T)/node
+	cd ffi/go && $(GO) run ./examples/node
+
+# A host that links another Rust library beside the static one.
+ffi-two-rusts: capi
+	mkdir -p $(FFI_T)
+	rustc --edition 2024 -O --crate-type staticlib ffi/tests/other.rs -o $(FFI_T)/libother.a
+	$(CC) -std=c99 $(FFI_STRICT) -Iinclude ffi/tests/two_rusts.c $(FFI_OUT)/libpeerguard.a $(FFI_T)/libother.a $(FFI_LIBS) -o $(FFI_T)/two-rusts
+	$(FFI_T)/two-rusts
+
+# What a C call costs.
+ffi-cost: capi
+	mkdir -p $(FFI_T)
+	$(CC) -std=c99 -O2 $(FFI_STRICT) -Iinclude ffi/tests/cost.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/cost
+	$(FFI_T)/cost

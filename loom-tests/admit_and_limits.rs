@@ -37,7 +37,7 @@ impl Node {
 
 #[test]
 fn the_loser_of_the_last_probe_owes_no_bytes() {
-    explore("two byte requests for one probe", 20, FULL, |turn| {
+    explore("two byte requests for one probe", 470, FULL, |turn| {
         let (one, _) = One::opened(&config());
         let node = Arc::new(Node { one, global: Bucket::new(OVER) });
         let (a, b) = race(turn, &node, |node| node.admit(300), |node| node.admit(400));
@@ -51,7 +51,7 @@ fn the_loser_of_the_last_probe_owes_no_bytes() {
 
 #[test]
 fn who_sees_that_a_peer_has_limits_sees_them() {
-    explore("own limits x take", 20, FULL, |turn| {
+    explore("own limits x take", 9, FULL, |turn| {
         let one = One::new(&config());
         let ((), rate) = race(
             turn,
@@ -69,7 +69,7 @@ fn who_sees_that_a_peer_has_limits_sees_them() {
 
 #[test]
 fn own_limits_that_are_shown_are_applied() {
-    explore("own limits x own limits taken away", 20, FULL, |turn| {
+    explore("own limits x own limits taken away", 580, FULL, |turn| {
         let one = One::new(&config());
         let ((), ()) = race(
             turn,

@@ -1,6 +1,6 @@
 //! Bans: earned and given, lifted, seen.
 
-use super::explore::{BOUNDED, FULL, explore, race, race3};
+use super::explore::{BOUNDED, FULL, SHALLOW, explore, race, race3};
 use super::stage::{One, SECOND, START, config};
 use crate::breaker::transition::Asker;
 use crate::decision::{Reason, Recorded};
@@ -25,7 +25,7 @@ fn bans(one: &One) -> usize {
 
 #[test]
 fn two_fatal_outcomes_are_one_ban() {
-    explore("two fatal outcomes", 20, FULL, |turn| {
+    explore("two fatal outcomes", 1530, BOUNDED, |turn| {
         let one = One::new(&config());
         let (a, b) = race(turn, &one, fatal, fatal);
         assert!(one.is_banned(START), "a fatal outcome bans");
@@ -38,7 +38,7 @@ fn two_fatal_outcomes_are_one_ban() {
 
 #[test]
 fn a_ban_earned_after_an_unban_is_not_lost() {
-    explore("fatal x fatal and unban", 20, BOUNDED, |turn| {
+    explore("fatal x fatal and unban", 2480, BOUNDED, |turn| {
         let one = One::new(&config());
         let (a, (b, lifted)) = race(turn, &one, fatal, |one| {
             let b = fatal(one);
@@ -56,7 +56,7 @@ fn a_ban_earned_after_an_unban_is_not_lost() {
 
 #[test]
 fn an_outcome_under_an_earned_ban_is_neutral() {
-    explore("earned ban x success", 20, FULL, |turn| {
+    explore("earned ban x success", 260, FULL, |turn| {
         let one = One::new(&config());
         let (banned, success) = race(turn, &one, fatal, |one| one.report(Outcome::SyncSuccess, Standing::Call, START));
         assert!(banned, "the only fatal outcome counts");
@@ -70,7 +70,7 @@ fn an_outcome_under_an_earned_ban_is_neutral() {
 
 #[test]
 fn the_change_that_reaches_the_minimum_bans_once() {
-    explore("two outcomes that reach the minimum", 20, FULL, |turn| {
+    explore("two outcomes that reach the minimum", 280, FULL, |turn| {
         let mut config = config();
         config.circuit_breaker.failure_threshold = 31;
         let one = One::new(&config);
@@ -95,7 +95,7 @@ fn the_change_that_reaches_the_minimum_bans_once() {
 
 #[test]
 fn the_later_end_of_an_earned_and_an_operators_ban_holds() {
-    explore("earned ban x operator's ban", 20, FULL, |turn| {
+    explore("earned ban x operator's ban", 1060, FULL, |turn| {
         let one = One::new(&config());
         let (_, ()) = race(turn, &one, fatal, |one| one.record.ban_by_operator(None, 7, &one.books.site(START)));
         assert!(one.is_banned(START + 100_000 * HOUR), "a ban for ever is not replaced by one of an hour");
@@ -107,7 +107,7 @@ fn the_later_end_of_an_earned_and_an_operators_ban_holds() {
 
 #[test]
 fn earned_ban_operators_ban_and_a_report() {
-    explore("earned ban x operator's ban x success", 20, BOUNDED, |turn| {
+    explore("earned ban x operator's ban x success", 78_600, SHALLOW, |turn| {
         let one = One::new(&config());
         let (earned, (), success) = race3(
             turn,
@@ -142,7 +142,7 @@ fn an_unban_lifts_what_came_before_it() {
 
 #[test]
 fn an_unban_and_a_second_ban() {
-    explore("unban x operator's ban", 20, FULL, |turn| {
+    explore("unban x operator's ban", 60, FULL, |turn| {
         let one = One::new(&config());
         one.record.ban_by_operator(Some(100), 7, &one.books.site(START));
         let (lifted, ()) = race(
@@ -162,7 +162,7 @@ fn an_unban_and_a_second_ban() {
 
 #[test]
 fn a_check_after_a_view_of_the_ban_refuses() {
-    explore("earned ban x view and check", 20, FULL, |turn| {
+    explore("earned ban x view and check", 1610, FULL, |turn| {
         let mut config = config();
         config.circuit_breaker.failure_threshold = 31;
         let one = One::new(&config);
@@ -194,7 +194,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
 
 #[test]
 fn a_reset_lifts_the_ban_or_comes_before_it() {
-    explore("reset x earned ban", 20, FULL, |turn| {
+    explore("reset x earned ban", 940, FULL, |turn| {
         let one = One::new(&config());
         let (_, ()) = race(turn, &one, fatal, |one| one.record.reset(&one.books.site(START)));
         if one.is_banned(START) {

@@ -29,7 +29,7 @@ fn owed(bucket: &Bucket, now: u64) -> u64 {
 
 #[test]
 fn takers_share_one_burst() {
-    explore("take x take x take after a pause", 20, BOUNDED, |turn| {
+    explore("take x take x take after a pause", 250, BOUNDED, |turn| {
         let bucket = Arc::new(Bucket::new(START));
         let (a, late, b) = race3(
             turn,
@@ -51,7 +51,7 @@ fn takers_share_one_burst() {
 
 #[test]
 fn two_takers_of_an_idle_bucket_spend_no_token_twice() {
-    explore("take x take of an idle bucket", 20, FULL, |turn| {
+    explore("take x take of an idle bucket", 13, FULL, |turn| {
         let bucket = Arc::new(Bucket::new(START));
         assert!(take(&bucket, 1_000, START), "a full bucket gives its burst");
         let idle = START + 10 * SECOND;
@@ -80,7 +80,7 @@ impl Pair {
 
 #[test]
 fn both_buckets_or_neither() {
-    explore("two peers, one global bucket", 20, FULL, |turn| {
+    explore("two peers, one global bucket", 17, FULL, |turn| {
         let pair = Pair::new();
         let before = [pair.peers[0].paid_at(), pair.peers[1].paid_at()];
         let (a, b) = race(turn, &pair, |pair| pair.charge(0, 600), |pair| pair.charge(1, 600));
@@ -147,7 +147,7 @@ impl Live {
 
 #[test]
 fn a_take_meets_the_old_limit_or_the_new_one() {
-    explore("limit change x take x take", 20, BOUNDED, |turn| {
+    explore("limit change x take x take", 210, BOUNDED, |turn| {
         let live = Arc::new(Live { rate: Word::new(Rate::new(1_000)), bucket: Bucket::new(START) });
         let (a, (), b) = race3(
             turn,

@@ -17,7 +17,7 @@ fn is_whole(entry: &Entry) -> bool {
 
 #[test]
 fn a_reader_sees_no_mixture_while_a_writer_laps_it() {
-    explore("ring: writer laps reader", 20, FULL, |turn| {
+    explore("ring: writer laps reader", 3150, BOUNDED, |turn| {
         let ring = Arc::new(Ring::new(1));
         push(&ring, 1);
         let ((), (entries, next, lost)) = race(turn, &ring, |ring| push(ring, 2), |ring| ring.read_from(0, 4));
@@ -31,7 +31,7 @@ fn a_reader_sees_no_mixture_while_a_writer_laps_it() {
 
 #[test]
 fn two_writers_of_one_place() {
-    explore("ring: writer laps writer", 20, FULL, |turn| {
+    explore("ring: writer laps writer", 60, FULL, |turn| {
         let ring = Arc::new(Ring::new(1));
         let ((), ()) = race(turn, &ring, |ring| push(ring, 1), |ring| push(ring, 2));
         let (entries, _, _) = ring.read_from(0, 4);
@@ -46,7 +46,7 @@ fn two_writers_of_one_place() {
 
 #[test]
 fn two_writers_and_a_reader() {
-    explore("ring: two writers x reader", 20, BOUNDED, |turn| {
+    explore("ring: two writers x reader", 880, BOUNDED, |turn| {
         let ring = Arc::new(Ring::new(2));
         let ((), (entries, next, lost), ()) =
             race3(turn, &ring, |ring| push(ring, 1), |ring| ring.read_from(0, 4), |ring| push(ring, 2));

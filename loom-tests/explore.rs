@@ -35,6 +35,8 @@ pub(super) struct Depth {
 pub(super) const FULL: Depth = Depth { reduced: None, mixed: 2 };
 /// For models that do not end in a minute otherwise.
 pub(super) const BOUNDED: Depth = Depth { reduced: Some(3), mixed: 2 };
+/// For three threads of long parts.
+pub(super) const SHALLOW: Depth = Depth { reduced: Some(2), mixed: 1 };
 /// For each change: `PEERGUARD_LOOM=quick`.
 const QUICK: Depth = Depth { reduced: Some(2), mixed: 1 };
 

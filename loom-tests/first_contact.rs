@@ -21,7 +21,7 @@ fn is_banned(many: &Many, peer: u64) -> bool {
 
 #[test]
 fn two_first_reports_of_one_peer_make_one_record() {
-    explore("two first reports of one new peer", 20, FULL, |turn| {
+    explore("two first reports of one new peer", 620, FULL, |turn| {
         let many = Many::new(2);
         let (a, b) = race(
             turn,
@@ -36,7 +36,7 @@ fn two_first_reports_of_one_peer_make_one_record() {
 
 #[test]
 fn two_newcomers_for_one_slot() {
-    explore("two newcomers for one slot", 20, FULL, |turn| {
+    explore("two newcomers for one slot", 170, FULL, |turn| {
         let many = Many::new(1);
         let (a, b) = race(
             turn,
@@ -56,7 +56,7 @@ fn two_newcomers_for_one_slot() {
 
 #[test]
 fn no_outcome_is_credited_to_the_next_tenant() {
-    explore("insert x evict x report", 20, FULL, |turn| {
+    explore("insert x evict x report", 130, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let seen = tenancy_of(&many, A).unwrap();
@@ -81,7 +81,7 @@ fn no_outcome_is_credited_to_the_next_tenant() {
 
 #[test]
 fn a_check_never_sees_the_next_tenants_gate() {
-    explore("check x evict and insert", 20, FULL, |turn| {
+    explore("check x evict and insert", 1010, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), found) = race(
@@ -103,30 +103,8 @@ fn a_check_never_sees_the_next_tenants_gate() {
 }
 
 #[test]
-fn an_image_is_of_one_tenant() {
-    explore("image x evict and insert", 20, FULL, |turn| {
-        let many = Many::new(1);
-        assert!(many.meet(&id(A)));
-        let ((), image) = race(
-            turn,
-            &many,
-            |many| {
-                let site = many.books.site(START);
-                let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
-                pin.record().force(Forced::Open, &site);
-            },
-            |many| many.table.image(0).map(|image| (image.id, image.gate.admits())),
-        );
-        if let Some((peer, admits)) = image {
-            assert!(peer == id(A) || peer == id(B), "a key is read whole");
-            assert!(peer == id(B) || admits, "and the other words with it");
-        }
-    });
-}
-
-#[test]
 fn an_operators_ban_survives_an_eviction_that_has_judged() {
-    explore("operator's ban x eviction", 20, FULL, |turn| {
+    explore("operator's ban x eviction", 2270, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (banned, _) = race(
@@ -149,7 +127,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn a_pinned_record_stays() {
-    explore("pinned record x evict", 20, FULL, |turn| {
+    explore("pinned record x evict", 19, FULL, |turn| {
         let many = Many::new(1);
         let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted) = race(
@@ -168,7 +146,7 @@ fn a_pinned_record_stays() {
 
 #[test]
 fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
-    explore("unpin x pin x evict", 20, BOUNDED, |turn| {
+    explore("unpin x pin x evict", 3280, BOUNDED, |turn| {
         let many = Many::new(1);
         let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted, pinned) = race3(

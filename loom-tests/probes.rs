@@ -25,7 +25,7 @@ fn slots_out(one: &One) -> u8 {
 
 #[test]
 fn two_takers_for_the_first_probe() {
-    explore("two takers for the first and only probe", 20, FULL, |turn| {
+    explore("two takers for the first and only probe", 120, FULL, |turn| {
         let (one, closed) = One::opened(&config());
         let (a, b) = race(turn, &one, |one| one.admit(Asker::Permit, OVER), |one| one.admit(Asker::Permit, OVER));
         let admitted: Vec<_> = [a, b].into_iter().flatten().collect();
@@ -41,7 +41,7 @@ fn two_takers_for_the_first_probe() {
 
 #[test]
 fn a_permit_and_a_call_for_the_last_slot() {
-    explore("permit x call for the last of two slots", 20, FULL, |turn| {
+    explore("permit x call for the last of two slots", 17, FULL, |turn| {
         let mut config = config();
         config.circuit_breaker.half_open_max_probes = Some(2);
         let (one, _) = One::opened(&config);
@@ -54,7 +54,7 @@ fn a_permit_and_a_call_for_the_last_slot() {
 
 #[test]
 fn a_report_before_the_take_back_counts_and_one_after_it_is_stale() {
-    explore("report x probe timeout", 20, FULL, |turn| {
+    explore("report x probe timeout", 210, FULL, |turn| {
         let (one, _) = One::opened(&config());
         let permit = one.admit(Asker::Permit, OVER).unwrap();
         let (reported, asked) = race(
@@ -84,7 +84,7 @@ fn a_report_before_the_take_back_counts_and_one_after_it_is_stale() {
 
 #[test]
 fn two_askers_take_back_once() {
-    explore("two askers x probe timeout", 20, FULL, |turn| {
+    explore("two askers x probe timeout", 120, FULL, |turn| {
         let (one, _) = One::opened(&config());
         let lost = one.admit(Asker::Permit, OVER).unwrap();
         let (a, b) = race(turn, &one, |one| one.admit(Asker::Permit, EXPIRED), |one| one.admit(Asker::Call, EXPIRED));
@@ -96,7 +96,7 @@ fn two_askers_take_back_once() {
 
 #[test]
 fn a_stale_report_does_not_touch_the_new_period() {
-    explore("stale failure x probe that closes", 20, FULL, |turn| {
+    explore("stale failure x probe that closes", 870, FULL, |turn| {
         let (one, closed) = One::opened(&config());
         let (probed, stale) = race(
             turn,
@@ -117,7 +117,7 @@ fn a_stale_report_does_not_touch_the_new_period() {
 
 #[test]
 fn a_dropped_permit_gives_its_slot_back_once() {
-    explore("dropped permit x asker", 20, FULL, |turn| {
+    explore("dropped permit x asker", 12, FULL, |turn| {
         let (one, _) = One::opened(&config());
         let permit = one.admit(Asker::Permit, OVER).unwrap();
         let (dropped, asked) = race(
@@ -137,7 +137,7 @@ fn a_dropped_permit_gives_its_slot_back_once() {
 
 #[test]
 fn a_drop_and_a_failure_of_two_probes() {
-    explore("dropped permit x failed probe", 20, FULL, |turn| {
+    explore("dropped permit x failed probe", 100, FULL, |turn| {
         let mut config = config();
         config.circuit_breaker.half_open_max_probes = Some(2);
         let (one, _) = One::opened(&config);

@@ -13,7 +13,7 @@ const FIRST: Standing = Standing::Permit(Generation::FIRST);
 
 #[test]
 fn a_forced_gate_survives_a_trip() {
-    explore("force open x failure that trips", 20, FULL, |turn| {
+    explore("force open x failure that trips", 80, FULL, |turn| {
         let one = One::new(&config());
         one.report(Outcome::Timeout, FIRST, START);
         let (failure, ()) = race(
@@ -34,7 +34,7 @@ fn a_forced_gate_survives_a_trip() {
 
 #[test]
 fn a_reset_is_not_undone_by_a_trip_of_the_period_before() {
-    explore("reset x failure that trips", 20, FULL, |turn| {
+    explore("reset x failure that trips", 330, FULL, |turn| {
         let one = One::new(&config());
         one.report(Outcome::Timeout, FIRST, START);
         let (failure, ()) = race(
@@ -52,7 +52,7 @@ fn a_reset_is_not_undone_by_a_trip_of_the_period_before() {
 
 #[test]
 fn a_probe_and_a_reset() {
-    explore("reset x failed probe", 20, FULL, |turn| {
+    explore("reset x failed probe", 210, FULL, |turn| {
         let (one, _) = One::opened(&config());
         let permit = one.admit(Asker::Permit, START + 11 * SECOND).unwrap();
         let (_, ()) = race(

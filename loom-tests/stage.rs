@@ -20,8 +20,8 @@ use crate::sync::Ordering;
 use crate::table::Table;
 
 pub(super) const SECOND: u64 = 1_000_000_000;
-/// When every model begins.
-pub(super) const START: u64 = 1_000 * SECOND;
+/// When every model begins: within a second, so that a stamp of a moment is that of the second.
+pub(super) const START: u64 = 1_000 * SECOND + SECOND / 2;
 
 /// A configuration whose transitions are near: two failures open for ten seconds without jitter, one probe at a time whose
 /// lease is five seconds, one success closes.

@@ -14,7 +14,7 @@ const FIRST: Standing = Standing::Permit(Generation::FIRST);
 
 #[test]
 fn two_failers_trip_once() {
-    explore("two failers trip once", 20, FULL, |turn| {
+    explore("two failers trip once", 480, FULL, |turn| {
         let one = One::new(&config());
         one.report(Outcome::Timeout, FIRST, START);
         let (a, b) = race(
@@ -37,7 +37,7 @@ fn two_failers_trip_once() {
 
 #[test]
 fn two_failers_reach_the_threshold_together() {
-    explore("two failers reach the threshold together", 20, FULL, |turn| {
+    explore("two failers reach the threshold together", 40, FULL, |turn| {
         let one = One::new(&config());
         let (a, b) = race(
             turn,
@@ -54,7 +54,7 @@ fn two_failers_reach_the_threshold_together() {
 
 #[test]
 fn a_success_comes_before_the_trip_or_is_stale() {
-    explore("success x failure that trips", 20, FULL, |turn| {
+    explore("success x failure that trips", 260, FULL, |turn| {
         let one = One::new(&config());
         one.report(Outcome::Timeout, FIRST, START);
         let (failure, success) = race(
@@ -80,7 +80,7 @@ fn a_success_comes_before_the_trip_or_is_stale() {
 
 #[test]
 fn whoever_sees_the_window_full_completes_the_trip() {
-    explore("trip x report without a permit", 20, FULL, |turn| {
+    explore("trip x report without a permit", 490, FULL, |turn| {
         let one = One::new(&config());
         one.report(Outcome::Timeout, FIRST, START);
         let (_, (call, state)) = race(

@@ -16,7 +16,7 @@ use peerguard::{BanOrigin, Clock, Config, Forced, Outcome, PeerGuard, PeerId, Pe
 const PEERS: usize = 11;
 /// Fewer than places, so that something else can always go: even a ban that was earned has to stay then.
 const BATCH: u64 = 5;
-const ROUNDS: u64 = 5_000;
+const ROUNDS: u64 = 2_000;
 
 fn newcomer(n: u64) -> PeerId {
     ids::random(1, n)
@@ -75,9 +75,10 @@ impl Deed {
 }
 
 /// Waits until the flood has brought `more` newcomers.
-fn await_newcomers(come: &AtomicU64, more: u64) {
+fn await_newcomers(come: &AtomicU64, more: u64, over: &AtomicBool) {
     let until = come.load(Ordering::Relaxed) + more;
     while come.load(Ordering::Relaxed) < until {
+        assert!(!over.load(Ordering::Relaxed), "the flood has failed");
         thread::yield_now();
     }
 }
@@ -89,6 +90,7 @@ fn a_ban_set_while_its_record_is_chosen_for_eviction_is_kept() {
     let (come, over) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
+            let _end = End(&over);
             while !over.load(Ordering::Relaxed) {
                 let n = come.load(Ordering::Relaxed);
                 let _counted = guard.report(&newcomer(n), Outcome::SyncSuccess, None, Traffic::NONE);
@@ -100,8 +102,7 @@ fn a_ban_set_while_its_record_is_chosen_for_eviction_is_kept() {
         for round in 0..ROUNDS {
             let mut done = Vec::new();
             for n in 0..BATCH {
-                await_newcomers(&come, 1);
-                // One that came just now, or a while ago: its record stands in the table, or has just gone.
+                // Without waiting: one that came just now, or a while ago: its record stands in the table, or has just gone.
                 let id = newcomer(come.load(Ordering::Relaxed).saturating_sub(1 + n * 5));
                 let deed = Deed::of(round + n);
                 if done.iter().all(|(_, other)| *other != id) {
@@ -109,7 +110,7 @@ fn a_ban_set_while_its_record_is_chosen_for_eviction_is_kept() {
                     done.push((deed, id));
                 }
             }
-            await_newcomers(&come, 50);
+            await_newcomers(&come, 50, &over);
             for (deed, id) in done {
                 assert!(deed.stands(&guard, &id), "round {round}: {deed:?} was lost");
                 deed.undo(&guard, &id);

@@ -258,14 +258,14 @@ fn a_flood_leaves_peers_that_are_seen_now_and_then() {
     assert_eq!((0..EARNED_BANS).filter(over).count() as u64, EARNED_BANS, "earned bans end at their time");
 }
 
-/// Eight minutes of flood, in which no honest peer is heard of.
+/// An hour of flood, in which no honest peer is heard of.
 #[test]
 fn a_flood_leaves_peers_that_are_quiet_meanwhile() {
     let (_turn, size) = (turn(), size());
     let (guard, hand) = guard(size);
     let settled = settle(&guard);
     let places: Vec<_> = (0..HONEST).map(|n| guard.dump_place(&honest(n))).collect();
-    flood(&guard, &hand, size, Duration::from_secs(480), |_| {});
+    flood(&guard, &hand, size, BAN - Duration::from_secs(60), |_| {});
     let whole = |&n: &u64| guard.view(&honest(n)).is_some_and(|view| view.successful_syncs == SUCCESSES);
     let kept: Vec<u64> = (0..HONEST).filter(whole).collect();
     nearly_all("quiet honest records", kept.len() as u64, HONEST);

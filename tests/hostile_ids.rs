@@ -47,7 +47,7 @@ fn chosen_ids_are_found_as_fast_as_random_ones() {
     let kept = random.iter().map(|probes| probes.kept).min().unwrap();
     let longest = random.iter().map(|probes| probes.longest).max().unwrap();
     assert!(longest <= 14, "a check looks at two groups of seven: {random:?}");
-    assert!(kept * 1000 >= CAPACITY * 980, "a table of the right size holds nearly all: {random:?}");
+    assert!(kept * 1000 >= CAPACITY * 995, "a table of the right size holds nearly all: {random:?}");
     for family in Family::ALL {
         let keys = family.ids(KEYS);
         for _ in 0..GUARDS {

@@ -1,17 +1,17 @@
 //! One record per key, ever: first contacts with the same keys at the same time, with and without eviction.
 
 mod ids;
+mod meeting;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Barrier, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 
+use meeting::{Meeting, THREADS};
 use peerguard::{
     Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Permit, Recorded, Snapshot, Traffic,
 };
-
-const THREADS: u64 = 2;
 
 fn guard(max_peers: usize) -> PeerGuard {
     let (clock, _hand) = Clock::manual(1 << 44);
@@ -26,16 +26,6 @@ fn small_guard(max_peers: usize) -> PeerGuard {
     PeerGuard::with_clock(config, clock).unwrap()
 }
 
-/// Runs `work` on as many threads as there are cores; each is told its number.
-fn on_threads(work: impl Fn(u64) + Sync) {
-    thread::scope(|scope| {
-        for number in 0..THREADS {
-            let work = &work;
-            scope.spawn(move || work(number));
-        }
-    });
-}
-
 #[track_caller]
 fn assert_each_key_once(snapshot: &Snapshot) {
     let ids: Vec<PeerId> = snapshot.peers.iter().map(|peer| peer.id).collect();
@@ -47,30 +37,15 @@ fn assert_each_key_once(snapshot: &Snapshot) {
     assert_eq!(totals.closed + totals.open + totals.half_open, totals.total_peers);
 }
 
-/// A step that all threads take together: whoever is first waits, without sleeping, for the other.
-struct Step(AtomicU64);
-
-impl Step {
-    fn wait(&self, number: u64) {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        let mut spins = 0u32;
-        while self.0.load(Ordering::Acquire) < THREADS * (number + 1) {
-            spins += 1;
-            if spins.is_multiple_of(200) { thread::yield_now() } else { std::hint::spin_loop() }
-        }
-    }
-}
-
 /// Both threads meet each key at the same moment; nothing is evicted, so that every outcome must be found.
 #[test]
 fn first_contacts_at_the_same_moment_share_one_record() {
     const KEYS: u64 = 100_000;
     let guard = guard(2 * KEYS as usize);
-    let step = Step(AtomicU64::new(0));
-    on_threads(|thread| {
+    Meeting::default().hold(|thread, member| {
         for n in 0..KEYS {
             if n % 4 == 0 {
-                step.wait(n / 4);
+                member.meet();
             }
             let key = ids::random(1, n);
             match (n + thread) % 4 {
@@ -100,11 +75,10 @@ fn first_contacts_of_different_keys_lose_nobody() {
     const ROUNDS: u64 = 2_000;
     const KEYS: u64 = 12;
     let guards: Vec<PeerGuard> = (0..ROUNDS).map(|_| small_guard(24)).collect();
-    let step = Step(AtomicU64::new(0));
     let key = |round: u64, thread: u64, n: u64| ids::random(4 + thread as u16, round * KEYS + n);
-    on_threads(|thread| {
+    Meeting::default().hold(|thread, member| {
         for (round, guard) in guards.iter().enumerate() {
-            step.wait(round as u64);
+            member.meet();
             for n in 0..KEYS {
                 let _counted = guard.report(&key(round as u64, thread, n), Outcome::SyncSuccess, None, Traffic::NONE);
             }
@@ -152,11 +126,10 @@ fn assert_own_outcomes(peer: &PeerView) {
 fn eviction_never_leaves_two_records_nor_mixes_peers() {
     for (places, keys, rounds) in [(2, 6, 60), (14, 28, 60), (128, 400, 60)] {
         let guard = small_guard(places);
-        let barrier = Barrier::new(THREADS as usize);
-        on_threads(|thread| {
+        Meeting::default().hold(|thread, member| {
             for round in 0..rounds {
                 churn(&guard, thread, round, keys);
-                barrier.wait();
+                member.meet();
                 if thread == 0 {
                     let snapshot = guard.snapshot();
                     assert_each_key_once(&snapshot);
@@ -165,7 +138,7 @@ fn eviction_never_leaves_two_records_nor_mixes_peers() {
                     assert!(snapshot.peers.iter().all(whole), "a record that its key does not lead to");
                     assert_eq!(snapshot.peers.len(), places);
                 }
-                barrier.wait();
+                member.meet();
             }
         });
         let totals = guard.get_summary();
@@ -212,11 +185,10 @@ fn held_peers_keep_every_outcome_under_eviction() {
         let guard = guard(PLACES);
         let held = |n: u64| ids::random(2, round * HELD + n);
         let handles: RwLock<Vec<Peer>> = RwLock::default();
-        let barrier = Barrier::new(THREADS as usize);
-        on_threads(|thread| {
+        Meeting::default().hold(|thread, member| {
             // Fills the table, so that the first contacts below have to evict.
             (0..1000).for_each(|n| newcomer(&guard, thread, n));
-            barrier.wait();
+            member.meet();
             let own: Vec<Peer> = (0..HELD).map(|n| guard.peer(&held(n))).collect();
             for n in 0..REPORTS {
                 let peer = &own[(n % HELD) as usize];

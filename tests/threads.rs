@@ -3,17 +3,18 @@
 //!
 //! A hundred thousand rounds; `PEERGUARD_ROUNDS` asks for another number.
 
+mod meeting;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
+use meeting::{Meeting, Member};
 use peerguard::{
     BreakerState, CircuitBreakerConfig, Clock, Config, ManualClock, Outcome, Peer, PeerGuard, PeerId, Permit, Reason,
     Recorded, Traffic, Weights,
 };
 
 const ID: PeerId = PeerId::new([7; 32]);
-const THREADS: u64 = 2;
 const OPEN_TIME: Duration = Duration::from_secs(30);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -21,24 +22,6 @@ fn rounds() -> u64 {
     match std::env::var("PEERGUARD_ROUNDS") {
         Ok(text) => text.parse().expect("PEERGUARD_ROUNDS is a number"),
         Err(_) => 100_000,
-    }
-}
-
-/// A place where the threads wait for each other, without sleeping.
-#[derive(Default)]
-struct Meeting(AtomicU64);
-
-impl Meeting {
-    /// `met`: how often this thread has been here.
-    fn wait(&self, met: &mut u64) {
-        *met += 1;
-        // AcqRel and Acquire: what each thread did before the meeting is seen by the other after it.
-        self.0.fetch_add(1, Ordering::AcqRel);
-        let mut spins = 0u32;
-        while self.0.load(Ordering::Acquire) < THREADS * *met {
-            spins += 1;
-            if spins.is_multiple_of(100) { thread::yield_now() } else { std::hint::spin_loop() }
-        }
     }
 }
 
@@ -63,7 +46,6 @@ struct Arena {
     hand: ManualClock,
     probes: u64,
     threshold: u64,
-    meeting: Meeting,
     /// Probes admitted, and probes that counted, since the start.
     admitted: AtomicU64,
     counted: AtomicU64,
@@ -94,8 +76,8 @@ impl Arena {
         let guard = PeerGuard::with_clock(config, clock).unwrap();
         let _made = guard.record_success(&ID, None).unwrap();
         let (probes, threshold) = (probes.into(), threshold.into());
-        let (meeting, admitted, counted) = Default::default();
-        Self { guard, hand, probes, threshold, meeting, admitted, counted }
+        let (admitted, counted) = Default::default();
+        Self { guard, hand, probes, threshold, admitted, counted }
     }
 
     fn state(&self) -> BreakerState {
@@ -183,44 +165,44 @@ impl Arena {
     }
 
     /// What one thread does in one round. Between two meetings both are at work, or the first alone.
-    fn round<'g>(&'g self, peer: &'g Peer, first: bool, round: u64, met: &mut u64) {
+    fn round<'g>(&'g self, peer: &'g Peer, first: bool, round: u64, member: &mut Member<'_>) {
         let fate = [Fate::Succeed, Fate::Fail, Fate::GiveBack, Fate::Forget][(round % 4) as usize];
         let by_call = !first && round / 4 % 3 == 2;
         let stale = |_| self.guard.admit(&ID).unwrap();
         let (before, after, [last]) = ([0, 1].map(stale), [0, 1].map(stale), [0].map(stale));
         let mut slots = Vec::new();
-        self.meeting.wait(met);
+        member.meet();
         if first {
             self.open(before);
         } else {
             drop(before);
         }
-        self.meeting.wait(met);
+        member.meet();
         // Both, with results from before the trip in between.
         let [one, other] = after;
         assert_eq!(one.success(None), Recorded::Stale);
         self.ask(peer, by_call, &mut slots);
         assert_eq!(other.failure(), Recorded::Stale);
-        self.meeting.wait(met);
+        member.meet();
         if first {
             self.check_asked();
             self.report_stale(last, round % 8 < 4);
         } else {
             drop(last);
         }
-        self.meeting.wait(met);
+        member.meet();
         match fate {
             Fate::Succeed | Fate::Fail => self.end(&mut slots, fate),
-            Fate::GiveBack => self.give_back_and_ask_again(peer, first, by_call, &mut slots, met),
-            Fate::Forget => self.forget_and_ask_again(peer, first, by_call, slots, met),
+            Fate::GiveBack => self.give_back_and_ask_again(peer, first, by_call, &mut slots, member),
+            Fate::Forget => self.forget_and_ask_again(peer, first, by_call, slots, member),
         }
-        self.meeting.wait(met);
+        member.meet();
         if first {
             let counted = self.counted.swap(0, Ordering::Relaxed);
             self.check_end(fate, counted, round / 4 % 3 == 2);
             self.close();
         }
-        self.meeting.wait(met);
+        member.meet();
     }
 
     fn check_end(&self, fate: Fate, counted: u64, called: bool) {
@@ -246,20 +228,20 @@ impl Arena {
         first: bool,
         by_call: bool,
         slots: &mut Vec<Slot<'g>>,
-        met: &mut u64,
+        member: &mut Member<'_>,
     ) {
         self.end(slots, Fate::GiveBack);
-        self.meeting.wait(met);
+        member.meet();
         if first {
             assert_eq!(self.guard.view(&ID).map(|view| view.probes_out), Some(0), "a probe is stuck");
         }
-        self.meeting.wait(met);
+        member.meet();
         self.ask(peer, by_call, slots);
-        self.meeting.wait(met);
+        member.meet();
         if first {
             self.check_asked();
         }
-        self.meeting.wait(met);
+        member.meet();
         self.end(slots, Fate::Succeed);
     }
 
@@ -269,20 +251,20 @@ impl Arena {
         first: bool,
         by_call: bool,
         forgotten: Vec<Slot<'g>>,
-        met: &mut u64,
+        member: &mut Member<'_>,
     ) {
         let mut slots = Vec::new();
         if first {
             assert_eq!(self.guard.admit(&ID).unwrap_err().reason, Reason::ProbesOut);
             self.hand.advance(PROBE_TIMEOUT + Duration::from_millis(2));
         }
-        self.meeting.wait(met);
+        member.meet();
         self.ask(peer, by_call, &mut slots);
-        self.meeting.wait(met);
+        member.meet();
         if first {
             self.check_asked();
         }
-        self.meeting.wait(met);
+        member.meet();
         // Both at once: late results of the probes that were taken back.
         for (n, slot) in forgotten.into_iter().enumerate() {
             if let Slot::Carried(permit) = slot {
@@ -290,45 +272,27 @@ impl Arena {
                 assert_eq!(recorded, Recorded::Stale);
             }
         }
-        self.meeting.wait(met);
+        member.meet();
         if first {
             self.admitted.store(self.probes, Ordering::Relaxed);
             self.check_asked();
         }
-        self.meeting.wait(met);
+        member.meet();
         self.end(&mut slots, Fate::Succeed);
     }
 }
 
 fn run(probes: u32, threshold: u32, rounds: u64) {
     let arena = Arena::new(probes, threshold);
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let arena = &arena;
-            scope.spawn(move || {
-                // A thread that fails would leave the other waiting.
-                let _fail = EndOnPanic;
-                let (peer, mut met) = (arena.guard.peer(&ID), 0);
-                (0..rounds).for_each(|round| arena.round(&peer, thread == 0, round, &mut met));
-            });
-        }
+    Meeting::default().hold(|thread, member| {
+        let peer = arena.guard.peer(&ID);
+        (0..rounds).for_each(|round| arena.round(&peer, thread == 0, round, member));
     });
     let totals = arena.guard.get_summary();
     let forgotten = rounds / 4 * u64::from(probes);
     assert_eq!((totals.half_open, totals.open, totals.closed), (0, 0, 1));
     assert_eq!(totals.probes_lost, forgotten, "probes that were taken back");
     assert_eq!(totals.trips, rounds + rounds.div_ceil(4).min(rounds), "trips and re-openings");
-}
-
-/// Ends the process when its thread panics, after the message has been printed.
-struct EndOnPanic;
-
-impl Drop for EndOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            std::process::exit(101);
-        }
-    }
 }
 
 #[test]

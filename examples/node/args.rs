@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub const HELP: &str = "\
@@ -21,6 +22,8 @@ Options:
                    run stays the machine's own (default 1)
   --download RATE  the node's limit for bytes received per second, 256K to 64M (default 8M)
   --upload RATE    the same for bytes sent (default 4M); RATE is bytes, or KiB or MiB with K or M
+  --http ADDR      serve the page, /metrics, /graphql and /snapshot.json at ADDR, such as 127.0.0.1:9464,
+                   while the node runs (build with --features http)
   --plain          plain lines, as when the output is not a terminal
   -h, --help       this text
 
@@ -35,6 +38,7 @@ pub struct Args {
     pub seed: u64,
     pub download: u64,
     pub upload: u64,
+    pub http: Option<SocketAddr>,
     pub plain: bool,
 }
 
@@ -46,7 +50,8 @@ pub enum Command {
 
 /// Reads the arguments that follow the program's name; an error is one sentence for the user.
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
-    let mut args = Args { seconds: None, peers: 26, seed: 1, download: 8 << 20, upload: 4 << 20, plain: false };
+    let mut args =
+        Args { seconds: None, peers: 26, seed: 1, download: 8 << 20, upload: 4 << 20, http: None, plain: false };
     while let Some(word) = words.next() {
         let (name, joined) = match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
@@ -62,6 +67,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String>
             "--seed" => args.seed = number(name, &value()?, 0, u64::MAX)?,
             "--download" => args.download = rate(name, &value()?)?,
             "--upload" => args.upload = rate(name, &value()?)?,
+            "--http" => args.http = Some(address(name, &value()?)?),
             "--plain" | "-h" | "--help" if joined.is_some() => {
                 return Err(format!("{name} takes no value"));
             }
@@ -78,6 +84,10 @@ fn number(name: &str, text: &str, least: u64, most: u64) -> Result<u64, String> 
         .ok()
         .filter(|n| (least..=most).contains(n))
         .ok_or_else(|| format!("{name} wants a whole number from {least} to {most}, not `{text}`"))
+}
+
+fn address(name: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{name} wants an address and a port, such as 127.0.0.1:9464, not `{text}`"))
 }
 
 fn rate(name: &str, text: &str) -> Result<u64, String> {

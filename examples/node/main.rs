@@ -9,6 +9,7 @@
 //! `wire.rs` is their language; `ledger.rs`, `table.rs` and `summary.rs` tell what happened.
 
 mod args;
+mod dashboard;
 mod ledger;
 mod node;
 mod peers;
@@ -32,6 +33,7 @@ use peerguard::{BandwidthConfig, CircuitBreakerConfig, Config, PeerGuard, Reputa
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use args::{Args, Command};
+use dashboard::Dashboard;
 use ledger::Ledger;
 use node::{ANNOUNCE_EVERY, Node};
 use peers::Neighbour;
@@ -97,6 +99,8 @@ fn a_share(limit: u64, peers: usize) -> u64 {
 /// Runs the node; whether all that the summary judges was as promised.
 fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
     let guard = PeerGuard::new(config(args))?;
+    let dashboard = args.http.map(|address| Dashboard::open(address, &guard)).transpose()?;
+    let heading = heading(args, dashboard.as_ref());
     let door = Port::reserve()?;
     let listener = door.listen()?;
     let neighbours = peers::start(args.peers, args.seed, door.addr())?;
@@ -116,7 +120,7 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
     let (watched, measured) = thread::scope(|scope| {
         node.run(scope, &schedule);
         scope.spawn(|| serve::serve(&node, &listener, &inbound, scope));
-        let watched = watch(args, &node, &neighbours, &mut screen, &interrupted);
+        let watched = watch(args, &heading, &node, &neighbours, &mut screen, &interrupted);
         let measured = [node.ledger.down.measure(), node.ledger.up.measure()];
         node.stop();
         (watched, measured)
@@ -133,15 +137,15 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
 /// Shows each second, until the time is over or Ctrl-C.
 fn watch(
     args: &Args,
+    heading: &str,
     node: &Node,
     neighbours: &[Neighbour],
     screen: &mut Screen,
     interrupted: &AtomicBool,
 ) -> std::io::Result<()> {
     let began = Instant::now();
-    let heading = heading(args);
     if !screen.is_terminal() {
-        screen.print(&[heading.clone(), String::new()])?;
+        screen.print(&[heading.to_owned(), String::new()])?;
     }
     let mut news = Vec::new();
     let mut moved = [0; 2];
@@ -161,14 +165,8 @@ fn watch(
         if screen.is_terminal() {
             news.extend(fresh);
             news.drain(..news.len().saturating_sub(table::NEWS));
-            let scene = Scene {
-                heading: &heading,
-                elapsed,
-                length: args.seconds,
-                rows: rows(node, neighbours),
-                pulse,
-                news: &news,
-            };
+            let scene =
+                Scene { heading, elapsed, length: args.seconds, rows: rows(node, neighbours), pulse, news: &news };
             let lines = scene.lines(screen);
             screen.draw(&lines)?;
         } else {
@@ -184,11 +182,12 @@ fn watch(
 }
 
 /// What one is looking at.
-fn heading(args: &Args) -> String {
+fn heading(args: &Args, dashboard: Option<&Dashboard>) -> String {
     let [download, upload] = [args.download, args.upload].map(table::bytes);
     let [peer_download, peer_upload] = [args.download, args.upload].map(|rate| table::bytes(a_share(rate, args.peers)));
+    let at = dashboard.map(|dashboard| format!("{} · ", dashboard.url())).unwrap_or_default();
     format!(
-        "A node and {} peers on loopback, seed {}; limits {download}/s in, {upload}/s out; \
+        "{at}A node and {} peers on loopback, seed {}; limits {download}/s in, {upload}/s out; \
          per peer {peer_download}/s, {peer_upload}/s",
         args.peers, args.seed,
     )
