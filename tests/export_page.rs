@@ -96,7 +96,7 @@ fn a_token_is_asked_for_and_taken_from_the_address() {
 fn lively(guard: &PeerGuard, seconds: u64) {
     let mut random = fastrand::Rng::with_seed(7);
     let start = Instant::now();
-    let flood = |n: u64| if n % 5 == 0 { 40_000 } else { 9_000 };
+    let flood = |n: u64| if n.is_multiple_of(5) { 40_000 } else { 9_000 };
     let mut turns = 0_u64;
     while start.elapsed() < Duration::from_secs(seconds) || turns < 20_000 {
         let n = random.u64(0..200);
@@ -108,7 +108,7 @@ fn lively(guard: &PeerGuard, seconds: u64) {
             0.015
         };
         turns += 1;
-        if turns % 40 == 0 {
+        if turns.is_multiple_of(40) {
             let direction = if random.bool() { Direction::Upload } else { Direction::Download };
             if let Ok(permit) = guard.admit_bytes(&peer(n), direction, flood(turns / 40)) {
                 let _ = permit.success(None);
