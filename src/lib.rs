@@ -88,6 +88,6 @@ pub use snapshot::{LatencyQuantiles, Published, Publisher, Publishing, Scopes, S
 pub use token_bucket::Direction;
 
 /// The examples of the README.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -9,6 +9,9 @@ use crate::id::PeerId;
 use crate::reputation::BanOrigin;
 
 /// Something that happened to a peer.
+///
+/// Events of one peer stand in the order in which they were written down; two that overlap may stand in another order than
+/// they took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Number of the event in its guard, from 0.
