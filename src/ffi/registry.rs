@@ -312,6 +312,7 @@ mod tests {
         static DONE: AtomicBool = AtomicBool::new(false);
         let frees = AtomicUsize::new(0);
         let uses = AtomicUsize::new(0);
+        let mut inserted = 0;
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -338,13 +339,18 @@ mod tests {
                     }
                 });
             }
-            for _ in 0..20_000 {
+            // Until each side has had its turns, however the threads are scheduled.
+            let met = || uses.load(Ordering::Relaxed) >= 100 && frees.load(Ordering::Relaxed) >= 100;
+            while inserted < 20_000 || !met() {
                 CURRENT.store(REGISTRY.insert(Canary::new(&ALIVE)).unwrap(), Ordering::Relaxed);
+                inserted += 1;
+                if inserted.is_multiple_of(16) {
+                    std::thread::yield_now();
+                }
             }
             DONE.store(true, Ordering::Relaxed);
         });
-        assert!(uses.load(Ordering::Relaxed) > 0 && frees.load(Ordering::Relaxed) > 0);
         let left = ALIVE.load(Ordering::Relaxed);
-        assert_eq!(left + frees.load(Ordering::Relaxed), 20_000);
+        assert_eq!(left + frees.load(Ordering::Relaxed), inserted);
     }
 }
