@@ -312,7 +312,7 @@ mod tests {
         static DONE: AtomicBool = AtomicBool::new(false);
         let frees = AtomicUsize::new(0);
         let uses = AtomicUsize::new(0);
-        let mut inserted = 0;
+        let mut inserted = 0_usize;
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
