@@ -95,19 +95,22 @@ impl Tab {
         assert!(answer["errorText"].is_null(), "{answer}");
     }
 
+    fn evaluate(&mut self, expression: &str) -> Value {
+        self.ask("Runtime.evaluate", json!({"expression": expression, "returnByValue": true, "awaitPromise": true}))
+    }
+
     /// The value of an expression.
     pub fn value(&mut self, expression: &str) -> Value {
-        let answer = self
-            .ask("Runtime.evaluate", json!({"expression": expression, "returnByValue": true, "awaitPromise": true}));
+        let answer = self.evaluate(expression);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression has a value.
+    /// Waits until an expression has a value. While the page is still loading it may throw.
     pub fn until(&mut self, expression: &str, value: &Value) {
         let start = Instant::now();
         loop {
-            let found = self.value(expression);
+            let found = self.evaluate(expression)["result"]["value"].clone();
             if found == *value {
                 return;
             }
