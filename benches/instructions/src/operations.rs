@@ -43,7 +43,9 @@ impl Setting {
         }
         // All buckets are full again.
         hand.advance(Duration::from_secs(3600));
-        ids.iter().for_each(|id| drop(guard.record_success(id, None)));
+        for id in &ids {
+            let _ = guard.record_success(id, None);
+        }
         let handles = ids.iter().map(|id| guard.peer(id)).collect();
         Setting { guard, ids, strangers, handles }
     }
@@ -51,7 +53,9 @@ impl Setting {
     /// Opens every peer's breaker.
     fn open_all(&self) {
         for id in &self.ids {
-            (0..5).for_each(|_| drop(self.guard.record_failure(id)));
+            for _ in 0..5 {
+                self.guard.record_failure(id);
+            }
             assert!(self.guard.admit(id).is_err());
         }
     }
@@ -80,23 +84,33 @@ pub const ALL: &[(&str, Work)] = &[
     }),
     ("admit + success", |s| {
         count(&s.ids, |id| match s.guard.admit(id) {
-            Ok(permit) => drop(black_box(permit.success(None))),
+            Ok(permit) => _ = black_box(permit.success(None)),
             Err(_) => panic!("refused"),
         });
     }),
     ("admit_bytes + success", |s| {
         count(&s.ids, |id| match s.guard.admit_bytes(id, Direction::Upload, black_box(BYTES)) {
-            Ok(permit) => drop(black_box(permit.success(None))),
+            Ok(permit) => _ = black_box(permit.success(None)),
             Err(_) => panic!("refused"),
         });
     }),
     ("try_upload", |s| count(&s.ids, |id| assert!(s.guard.try_upload(id, black_box(BYTES))))),
     ("should_communicate", |s| count(&s.ids, |id| assert!(s.guard.should_communicate(id)))),
-    ("record_success", |s| count(&s.ids, |id| drop(black_box(s.guard.record_success(id, None))))),
-    ("record_success with latency", |s| {
-        count(&s.ids, |id| drop(black_box(s.guard.record_success(id, black_box(Some(20.0))))));
+    ("record_success", |s| {
+        count(&s.ids, |id| {
+            let _ = black_box(s.guard.record_success(id, None));
+        })
     }),
-    ("record_failure", |s| count(&s.ids, |id| drop(black_box(s.guard.record_failure(id))))),
+    ("record_success with latency", |s| {
+        count(&s.ids, |id| {
+            let _ = black_box(s.guard.record_success(id, black_box(Some(20.0))));
+        });
+    }),
+    ("record_failure", |s| {
+        count(&s.ids, |id| {
+            black_box(s.guard.record_failure(id));
+        })
+    }),
     ("Peer check", |s| count(&s.handles, |peer| assert!(peer.check().is_ok()))),
     ("Peer check + report", |s| {
         count(&s.handles, |peer| {
@@ -106,13 +120,13 @@ pub const ALL: &[(&str, Work)] = &[
     }),
     ("Peer admit + success", |s| {
         count(&s.handles, |peer| match peer.admit() {
-            Ok(permit) => drop(black_box(permit.success(None))),
+            Ok(permit) => _ = black_box(permit.success(None)),
             Err(_) => panic!("refused"),
         });
     }),
     ("Peer admit_bytes + success", |s| {
         count(&s.handles, |peer| match peer.admit_bytes(Direction::Upload, black_box(BYTES)) {
-            Ok(permit) => drop(black_box(permit.success(None))),
+            Ok(permit) => _ = black_box(permit.success(None)),
             Err(_) => panic!("refused"),
         });
     }),

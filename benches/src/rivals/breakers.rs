@@ -92,8 +92,20 @@ impl Service<()> for Done {
     }
 }
 
-/// tower-resilience's breaker around a call that is done at once, so that one poll ends it and no executor is needed.
+/// tower-resilience's breaker around a call that is done at once: it waits for nothing but its own mutex, and polling
+/// again is the lightest executor for that.
 pub type Tower = CircuitBreaker<Done, DefaultClassifier>;
+
+#[inline]
+fn polled<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::yield_now(),
+        }
+    }
+}
 
 impl Breaker for Tower {
     fn new() -> Self {
@@ -108,14 +120,12 @@ impl Breaker for Tower {
 
     #[inline]
     fn call(map: &DashMap<Key, Self, RandomState>, peer: &Key) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
-        let Some(mut breaker) = map.get_mut(peer) else { return false };
-        if !matches!(breaker.poll_ready(&mut context), Poll::Ready(Ok(()))) {
+        // A service is cloned to be called, as its users do: the clones share one circuit. The map's lock is given back.
+        let Some(mut breaker) = map.get(peer).map(|breaker| breaker.clone()) else { return false };
+        if polled(|context| breaker.poll_ready(context)).is_err() {
             return false;
         }
-        let mut call = Service::call(&mut *breaker, ());
-        // The map's lock is given back before the call runs.
-        drop(breaker);
-        matches!(call.as_mut().poll(&mut context), Poll::Ready(Ok(())))
+        let mut call = Service::call(&mut breaker, ());
+        polled(|context| call.as_mut().poll(context)).is_ok()
     }
 }
