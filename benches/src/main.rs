@@ -28,7 +28,7 @@ fn obey(command: Command) -> io::Result<()> {
     match command {
         Command::Help => println!("{USAGE}"),
         Command::List => run::names().iter().for_each(|name| println!("{name}")),
-        Command::MemoryOf(subject) => println!("{}", memory::grown_by(&subject)?),
+        Command::MemoryOf(subject) => println!("{}", memory::per_peer(&subject)?),
         Command::Plots => draw(&serde_json::from_str(&fs::read_to_string(in_root("target/bench.json"))?)?)?,
         Command::Run(options) => measured(&options)?,
     }

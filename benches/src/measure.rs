@@ -21,14 +21,15 @@ pub struct Effort {
     pub operations: usize,
 }
 
-/// Up to so many peers the untimed stretch meets all of them: what fits a cache is then measured in it. More fit none.
+/// Up to so many peers the untimed stretch meets all of them, or in a quick run most: what fits a cache is then measured
+/// in it. More peers fit no cache.
 const CACHEABLE: usize = 1 << 18;
 
 impl Effort {
     /// Operations that run untimed before the timed ones: they bring a contender's memory back into the caches, from
     /// which its predecessors drove it.
     fn warm_up(self, peers: usize) -> usize {
-        if peers <= CACHEABLE { peers.max(1 << 11) } else { self.operations }
+        if peers <= CACHEABLE { peers.clamp(1 << 11, 8 * self.operations) } else { self.operations }
     }
 
     /// A stream from which rounds can take stretches in different places.
