@@ -64,7 +64,7 @@ pub fn measure(rounds: usize) -> Vec<Pass> {
         let publisher = Publisher::new(&guard);
         publisher.publish_now();
         let exporter = Exporter::new(&publisher, series);
-        passes.push((name, None, Box::new(move || Box::new(exporter.text(Format::Classic)))));
+        passes.push((name, None, Box::new(move || Box::new(exporter.text(Format::Text)))));
     }
     let mut measured: Vec<Pass> =
         passes.iter().map(|&(name, rival, _)| Pass { name, rival, rounds: Vec::new() }).collect();

@@ -26,9 +26,8 @@ pub const SCRAPE: &str = "scrape: p99 of admit";
 
 /// The peers whose slowest calls are looked at.
 const TAIL_PEERS: usize = 100_000;
-/// Each round of scraping takes two seconds.
-#[cfg(feature = "exporters")]
-const SCRAPE_ROUNDS: usize = 15;
+/// Rounds of what takes long: each of scraping two seconds.
+const LONG_ROUNDS: usize = 15;
 
 /// Every name that `--only` is compared with.
 pub fn names() -> Vec<String> {
@@ -62,7 +61,7 @@ pub fn run(options: &Options) -> io::Result<Results> {
     }
     if options.wants(PASSES) {
         say(PASSES);
-        results.passes = passes::measure(effort.rounds);
+        results.passes = passes::measure(LONG_ROUNDS);
     }
     if options.wants(MEMORY) {
         say(MEMORY);
@@ -72,7 +71,7 @@ pub fn run(options: &Options) -> io::Result<Results> {
     // Half a minute: more than a quick run has.
     if options.wants(SCRAPE) && (!options.quick || !options.only.is_empty()) {
         say(SCRAPE);
-        results.scrape = Some(scrape::measure(SCRAPE_ROUNDS)?);
+        results.scrape = Some(scrape::measure(LONG_ROUNDS)?);
     }
     say("done");
     Ok(results)
