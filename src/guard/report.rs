@@ -2,12 +2,14 @@
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, PeerGuard, stripe_of};
+use crate::breaker::gate::Generation;
 use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
 use crate::sync::Ordering;
+use crate::table::Tenancy;
 use std::time::Duration;
 
 impl PeerGuard {
@@ -28,38 +30,77 @@ impl Report {
 }
 
 impl Inner {
-    /// The time of a report: a success of a peer that is closed and was never banned needs no more than the second.
+    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. `permit`: the generation of its permit, if it
+    /// has one. Else nothing is done, and the recent time comes back if it was read.
     #[inline(always)]
-    fn report_time(&self, slot: u32, outcome: Outcome) -> u64 {
-        // Relaxed: a gate that changes meanwhile makes the recent time a few milliseconds too early, no more.
-        let plain = self.table.record(slot).gate.load(Ordering::Relaxed).admits();
-        if plain && outcome.effect() == Effect::Success { self.clock.recent() } else { self.clock.now() }
+    fn report_plainly(
+        &self,
+        tenancy: Tenancy,
+        report: &Report,
+        permit: Option<Generation>,
+    ) -> Result<Recorded, Option<u64>> {
+        let record = self.table.record(tenancy.slot);
+        // Relaxed: a hint, before the clock is asked.
+        if report.outcome.effect() == Effect::Failure || !record.gate.load(Ordering::Relaxed).admits() {
+            return Err(None);
+        }
+        let recent = self.clock.recent();
+        record.report_plainly(report, permit, tenancy.life, recent, &self.rules).ok_or(Some(recent))
     }
 
-    /// Reports on a record that the caller holds.
-    #[inline(always)]
-    pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
-        self.report_at(slot, report, standing, self.report_time(slot, report.outcome))
+    /// Reports on a record that the caller holds, without a permit.
+    #[inline]
+    pub(super) fn report_to(&self, tenancy: Tenancy, report: &Report) -> Recorded {
+        self.report_plainly(tenancy, report, None)
+            .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
     }
 
-    #[inline(always)]
+    /// Reports on a record that the caller holds. `recent`: the recent time, if it has been read; that is enough for the
+    /// success of a peer that is closed and was never banned, and a gate that changed since makes it a few milliseconds too
+    /// early, no more.
+    fn report_held(&self, slot: u32, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
+        self.report_at(slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
+    }
+
     fn report_at(&self, slot: u32, report: &Report, standing: Standing, now: u64) -> Recorded {
         self.table.record(slot).report(report, standing, self.table.rate(slot), &self.site(slot, now))
     }
 
     /// Reports on whatever record the key has now, making one for an outcome that has an effect.
+    #[inline]
     pub(super) fn report_by_key(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
-        if let Some(pin) = self.table.pin_found(id) {
-            return self.report_to(pin.slot(), report, standing);
+        let permit = match standing {
+            Standing::Call => None,
+            Standing::Permit(generation) => Some(generation),
+            Standing::Probe(_) | Standing::Lost => return self.report_pinned(id, None, report, standing, None),
+        };
+        let Some((tenancy, _)) = self.table.find(id) else { return self.report_first(id, report, standing) };
+        self.report_plainly(tenancy, report, permit)
+            .unwrap_or_else(|recent| self.report_pinned(id, Some(tenancy), report, standing, recent))
+    }
+
+    /// Reports under a pin. `seen`: where the record was a moment ago.
+    #[inline(never)]
+    fn report_pinned(
+        &self,
+        id: &PeerId,
+        seen: Option<Tenancy>,
+        report: &Report,
+        standing: Standing,
+        recent: Option<u64>,
+    ) -> Recorded {
+        match seen.and_then(|tenancy| self.table.pin(tenancy, id)).or_else(|| self.table.pin_found(id)) {
+            Some(pin) => self.report_held(pin.slot(), report, standing, recent),
+            None => self.report_first(id, report, standing),
         }
+    }
+
+    /// A report on a peer that has no record.
+    #[cold]
+    fn report_first(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
         if report.outcome.effect() == Effect::None && report.traffic.is_none() {
             return Recorded::Ignored;
         }
-        self.report_first(id, report, standing)
-    }
-
-    #[cold]
-    fn report_first(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
         let site = self.site(stripe_of(id), self.clock.now());
         match self.table.pin_or_insert(id, &site) {
             Ok(pin) => self.report_at(pin.slot(), report, standing, site.now),
@@ -82,28 +123,44 @@ impl Inner {
         let granted = ticket.traffic();
         report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);
         report.traffic.received = report.traffic.received.saturating_add(granted.received);
-        match ticket.hold {
-            Hold::Lent(slot) => self.report_to(slot, &report, ticket.standing()),
-            Hold::Kept(slot) => {
-                let recorded = self.report_to(slot, &report, ticket.standing());
-                self.table.unpin(slot);
-                recorded
+        let recent = if matches!(ticket.hold, Hold::Seen | Hold::Lent) && !ticket.probe {
+            match self.report_plainly(ticket.tenancy, &report, Some(ticket.generation)) {
+                Ok(recorded) => return recorded,
+                Err(recent) => recent,
             }
-            Hold::Seen(tenancy) => match self.table.pin(tenancy, &ticket.id) {
-                Some(pin) => self.report_to(pin.slot(), &report, ticket.standing()),
+        } else {
+            None
+        };
+        // Copies, so that neither has to lie in memory where the report is plain.
+        let (ticket, report) = (*ticket, report);
+        self.finish_slowly(&ticket, &report, recent)
+    }
+
+    #[inline(never)]
+    fn finish_slowly(&self, ticket: &Ticket, report: &Report, recent: Option<u64>) -> Recorded {
+        let Tenancy { slot, .. } = ticket.tenancy;
+        match ticket.hold {
+            Hold::Lent => self.report_held(slot, report, ticket.standing(), recent),
+            Hold::Kept => {
+                let pin = self.table.kept(ticket.tenancy);
+                self.report_held(pin.slot(), report, ticket.standing(), recent)
+            }
+            Hold::Seen => match self.table.pin(ticket.tenancy, &ticket.id) {
+                Some(pin) => self.report_held(pin.slot(), report, ticket.standing(), recent),
                 // Evicted since: whatever record the key has now is of another life.
-                None => self.report_by_key(&ticket.id, &report, Standing::Lost),
+                None => self.report_by_key(&ticket.id, report, Standing::Lost),
             },
-            Hold::Unknown => self.report_by_key(&ticket.id, &report, ticket.standing()),
+            Hold::Unknown => self.report_by_key(&ticket.id, report, ticket.standing()),
             Hold::Untracked => self.carry_untracked(&ticket.id, &report.traffic),
         }
     }
 
     /// Ends a permit without one: bytes are counted, a probe slot goes back.
+    #[inline(never)]
     pub(super) fn abandon(&self, ticket: &Ticket) {
         if ticket.bytes == 0 && !ticket.probe {
-            if let Hold::Kept(slot) = ticket.hold {
-                self.table.unpin(slot);
+            if ticket.hold == Hold::Kept {
+                self.table.unpin(ticket.tenancy.slot);
             }
             return;
         }

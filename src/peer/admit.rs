@@ -78,27 +78,6 @@ impl<'a> Demand<'a> {
         Ok(held)
     }
 
-    /// As [`Self::charge`], at a time between `now` and `now + grain`; `None`, and nothing taken, where only the exact time
-    /// can tell.
-    #[inline]
-    pub(crate) fn charge_at_about(&'a self, now: u64, grain: u64) -> Option<Charge> {
-        let read = |(bucket, limit): &(&Bucket, Limit)| (bucket.paid_at(), limit.rate.cost(self.bytes));
-        let (peer, global) = (self.peer.as_ref().map(read), self.global.as_ref().map(read));
-        let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
-        if let (Some((bucket, limit)), Some((before, cost))) = (&self.peer, peer) {
-            held.peer = Some(bucket.take_at_about(before, cost, (now, grain), limit)?);
-            held.charge.peer = cost;
-        }
-        if let (Some((bucket, limit)), Some((before, cost))) = (&self.global, global) {
-            if bucket.take_at_about(before, cost, (now, grain), limit).is_none() {
-                held.undo();
-                return None;
-            }
-            held.charge.global = cost;
-        }
-        Some(held.charge)
-    }
-
     /// As [`Self::take`], for good.
     #[inline]
     pub(crate) fn charge(&self, now: u64) -> Result<Charge, Rejection> {
@@ -115,6 +94,7 @@ impl<'a> Demand<'a> {
 }
 
 impl Held<'_> {
+    /// Puts back what was taken. The caller holds the peer's record.
     fn undo(&self) {
         if let (Some((bucket, _)), Some(taken)) = (&self.demand.peer, self.peer) {
             bucket.undo(taken, self.charge.peer);

@@ -29,10 +29,11 @@ use crossbeam_utils::CachePadded;
 use crate::breaker::gate::GateWord;
 use crate::breaker::rate::RateWindow;
 use crate::id::PeerId;
+use crate::peer::limits::OwnLimits;
 use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::view::Image;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering};
 use hash::{Hasher, Place};
 use index::{Group, WAYS};
 
@@ -48,11 +49,18 @@ pub(crate) struct Tenancy {
     pub(crate) life: u32,
 }
 
+impl Tenancy {
+    /// For what has no record.
+    pub(crate) const NONE: Self = Self { slot: 0, life: 0 };
+}
+
 pub(crate) struct Table {
     groups: Box<[Group]>,
     records: Box<[Record]>,
     /// Failure-rate counters of each slot, when they are on.
     rates: Option<Box<[RateWindow]>>,
+    /// Each slot's own limits.
+    limits: Box<[OwnLimits]>,
     hasher: Hasher,
     /// Slots given out so far.
     fresh: CachePadded<AtomicU64>,
@@ -69,6 +77,7 @@ impl Table {
         Self {
             groups: (0..groups).map(|_| Group::new()).collect(),
             records: (0..capacity).map(|_| Record::free()).collect(),
+            limits: (0..capacity).map(|_| OwnLimits::none()).collect(),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
             fresh: CachePadded::new(AtomicU64::new(0)),
@@ -98,6 +107,11 @@ impl Table {
     #[inline]
     pub(crate) fn rate(&self, slot: u32) -> Option<&RateWindow> {
         self.rates.as_ref().map(|rates| &rates[slot as usize])
+    }
+
+    #[inline]
+    pub(crate) fn limits(&self, slot: u32) -> &OwnLimits {
+        &self.limits[slot as usize]
     }
 
     /// The record of a peer and its gate, if it has one. Loads only.
@@ -130,9 +144,7 @@ impl Table {
     /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
     #[inline]
     fn validate(&self, tenancy: Tenancy) -> bool {
-        // Acquire: pairs with the Release fence of the claim; see the module's text.
-        fence(Ordering::Acquire);
-        self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life)
+        self.record(tenancy.slot).is_still(tenancy.life)
     }
 
     /// Holds a peer's record against eviction; `None` when it has another life, or as many pins as fit.
@@ -158,14 +170,6 @@ impl Table {
         None
     }
 
-    /// The life of a record that the caller has pinned.
-    #[cfg(feature = "capi")]
-    #[inline]
-    pub(crate) fn life_of_pinned(&self, slot: u32) -> u32 {
-        // Relaxed: the life does not change under a pin.
-        self.record(slot).meta.load(Ordering::Relaxed).life()
-    }
-
     /// Finds and pins. A record that is evicted in between is looked up once more.
     pub(crate) fn pin_found(&self, id: &PeerId) -> Option<Pin<'_>> {
         let words = id.words();
@@ -183,6 +187,11 @@ impl Table {
         }
     }
 
+    /// A pin that was kept by [`Pin::keep`], to be given back.
+    pub(crate) fn kept(&self, tenancy: Tenancy) -> Pin<'_> {
+        Pin { table: self, tenancy }
+    }
+
     /// Gives a pin back that was kept by [`Pin::keep`].
     #[inline]
     pub(crate) fn unpin(&self, slot: u32) {
@@ -198,15 +207,20 @@ impl Table {
         if !meta.is_live() {
             return None;
         }
-        let image = record.image(self.rate(slot));
+        let image = self.image_of_held(slot);
         self.validate(Tenancy { slot, life: meta.life() }).then_some(image)
     }
 
     /// The words of a peer's record.
     pub(crate) fn image_of(&self, id: &PeerId) -> Option<Image> {
         let (tenancy, _) = self.find(id)?;
-        let image = self.record(tenancy.slot).image(self.rate(tenancy.slot));
+        let image = self.image_of_held(tenancy.slot);
         self.validate(tenancy).then_some(image)
+    }
+
+    /// The words of a record that the caller holds, or validates.
+    pub(crate) fn image_of_held(&self, slot: u32) -> Image {
+        self.record(slot).image(self.rate(slot), self.limits(slot))
     }
 
     /// The region of a key, for counts by shard.
@@ -252,10 +266,10 @@ impl<'a> Pin<'a> {
 
     /// The pin stays until [`Table::unpin`].
     #[inline]
-    pub(crate) fn keep(self) -> u32 {
-        let slot = self.slot();
+    pub(crate) fn keep(self) -> Tenancy {
+        let tenancy = self.tenancy;
         std::mem::forget(self);
-        slot
+        tenancy
     }
 }
 
