@@ -6,7 +6,7 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest, NextRequest, NextValidation,
 };
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Request, Response, ServerError, ServerResult, ValidationResult, Variables, async_trait, value};
 
 use super::error::ErrorCode;
@@ -58,6 +58,15 @@ fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
     Ok(document)
 }
 
+/// Whether the operation of this name, or the only one, is a subscription.
+fn is_subscription(document: &ExecutableDocument, wanted: Option<&str>) -> bool {
+    let mut operations = document.operations.iter();
+    operations.any(|(name, operation)| {
+        let chosen = wanted.is_none_or(|wanted| name.is_some_and(|name| name == wanted));
+        chosen && operation.node.ty == OperationType::Subscription
+    })
+}
+
 #[async_trait::async_trait]
 impl Extension for OneRequest {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
@@ -66,6 +75,7 @@ impl Extension for OneRequest {
             Some(published) => response.extension(
                 "snapshot",
                 value!({
+                    "number": published.number(),
                     "takenAt": Rfc3339(published.taken_at).to_string(),
                     "ageMs": published.age().as_secs_f64() * 1000.0,
                 }),
@@ -81,8 +91,10 @@ impl Extension for OneRequest {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let document = parsed(&request.query)?;
+        let follows = is_subscription(&document, request.operation_name.as_deref());
         request.set_parsed_query(document);
-        if let Some(publisher) = ctx.data_opt::<Publisher>() {
+        // A subscription lasts: it would keep the snapshot that was the latest when it began for as long as it is read.
+        if let Some(publisher) = ctx.data_opt::<Publisher>().filter(|_| !follows) {
             let published = self.published.get_or_init(|| publisher.latest());
             request = request.data(published.clone());
         }
