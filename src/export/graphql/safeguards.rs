@@ -10,13 +10,16 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Request, Response, ServerError, ServerResult, ValidationResult, Variables, async_trait, value};
 
 use super::error::ErrorCode;
-use super::request_size::{fields, fragment_chain_exceeds, nesting};
+use super::request_size::{fields, fragment_chain_exceeds, measure};
 use super::{MAX_COMPLEXITY, MAX_DEPTH};
 use crate::snapshot::rfc3339::Rfc3339;
 use crate::snapshot::{Published, Publisher};
 
 /// Most nested brackets in a request: those of the selections and of their arguments.
 const MAX_NESTING: usize = 2 * MAX_DEPTH;
+
+/// Most tokens in a request: the parser takes microseconds for each.
+const MAX_TOKENS: usize = 2 * MAX_COMPLEXITY;
 
 /// A schema extension that refuses requests which would be costly to look through, gives all fields of a request the same
 /// publication, and gives every error of the request itself a code. A schema that merges this module's queries should have
@@ -45,8 +48,12 @@ fn refuse<T>(code: ErrorCode, message: &str) -> ServerResult<T> {
 
 /// A parsed query that is worth looking at.
 fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
-    if nesting(query) > MAX_NESTING {
+    let measure = measure(query);
+    if measure.nesting > MAX_NESTING {
         return refuse(ErrorCode::QueryTooDeep, "The query is nested too deep.");
+    }
+    if measure.tokens > MAX_TOKENS {
+        return refuse(ErrorCode::QueryTooComplex, "The query is too long.");
     }
     let document = parse_query(query).map_err(|error| coded(ErrorCode::ParseFailed, error.into()))?;
     if fields(&document) > MAX_COMPLEXITY {
