@@ -17,6 +17,7 @@ tools: ## install what the tests need besides Rust, Go, a C compiler and make
 
 test-rust: tools ## the Rust tests, with all features
 	$(CARGO) build --release --example node
+	$(CARGO) build --release --features http --example node
 	$(CARGO) test --workspace --all-features
 
 test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about an hour)
