@@ -142,18 +142,18 @@ impl Subject for ByPeer {
     }
 }
 
-/// The guard is asked for a batch of peers at a time, and told about them together.
-pub struct Batched(ByKey);
+/// The guard is asked for a batch of peers at a time; each is told about as its answer comes.
+pub struct Batched(PeerGuard);
 
 impl Batched {
     pub fn new(peers: &[Key]) -> Self {
-        Batched(ByKey::new(peers))
+        Batched(filled(half_full(peers.len()), peers))
     }
 }
 
 impl Subject for Batched {
     fn run(&self, operation: Operation, load: &Workload, stretch: Range<usize>) -> usize {
-        // Until the guard takes batches, one after the other.
-        self.0.run(operation, load, stretch)
+        let Operation::Batch(size) = operation else { unreachable!("batches only") };
+        load.ids[stretch].chunks(size).map(|ids| refused(self.0.admit_batch(ids).map(succeed))).sum()
     }
 }

@@ -35,7 +35,8 @@ use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::view::Image;
 use crate::sync::{AtomicU64, Ordering};
-use hash::{Hasher, Place};
+use hash::Hasher;
+pub(crate) use hash::Place;
 use index::{Group, WAYS};
 use memory::{prefetch, slab};
 
@@ -121,6 +122,37 @@ impl Table {
     pub(crate) fn find(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
         let words = id.words();
         self.find_at(&words, &self.place(&words))
+    }
+
+    /// As [`Self::find`], for a peer whose place is known.
+    #[inline]
+    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<(Tenancy, GateWord)> {
+        self.find_at(&id.words(), place)
+    }
+
+    /// A peer's place. The memory of its groups is asked for, but not waited for.
+    #[inline]
+    pub(crate) fn ask_for_groups(&self, id: &PeerId) -> Place {
+        let place = self.place(&id.words());
+        place.groups.iter().for_each(|&group| prefetch(&self.groups[group]));
+        place
+    }
+
+    /// Asks for the records that may be the peer's of a place, what a check reads and what a report writes.
+    #[inline]
+    pub(crate) fn ask_for_records(&self, place: &Place) {
+        for group in place.groups {
+            for entry in self.groups[group].matching(place.tag) {
+                self.ask_for_record(entry.tenancy().slot);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn ask_for_record(&self, slot: u32) {
+        let record = self.record(slot);
+        prefetch(record);
+        prefetch(&record.last_seen);
     }
 
     #[inline]
