@@ -18,9 +18,10 @@ use crate::token_bucket::Direction;
 /// It carries the breaker's period: what it reports in a later one touches counters and reputation, not the breaker. A
 /// permit with a probe keeps its peer's record from being evicted; so does one that is leaked.
 #[must_use = "a permit that is dropped reports nothing"]
+#[repr(C)]
 pub struct Pass<G: Holder> {
-    guard: G,
     pub(super) ticket: Ticket,
+    guard: G,
 }
 
 /// A permit that borrows its guard.

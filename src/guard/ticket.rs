@@ -23,18 +23,21 @@ pub(crate) enum Hold {
     Untracked,
 }
 
+/// The id comes last: a refusal, which takes the permit's place in a result, then lies over numbers and does not cut the id's
+/// bytes into odd pieces when the result is moved.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Ticket {
-    pub(crate) id: PeerId,
-    pub(crate) hold: Hold,
     /// Of the record, where there is one.
     pub(crate) tenancy: Tenancy,
-    pub(crate) generation: Generation,
-    pub(crate) probe: bool,
-    pub(crate) direction: Direction,
     /// Bytes that were granted and not refunded.
     pub(crate) bytes: u64,
     pub(crate) charge: Charge,
+    pub(crate) generation: Generation,
+    pub(crate) hold: Hold,
+    pub(crate) probe: bool,
+    pub(crate) direction: Direction,
+    pub(crate) id: PeerId,
 }
 
 impl Ticket {
