@@ -126,6 +126,23 @@ impl Record {
                 if !ban.in_force(site.now) || next.end() != ban.end() {
                     site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Operator));
                 }
+                return self.seal(ban.period(), site);
+            }
+        }
+    }
+
+    /// Ends the writes to a score of the period before a ban that has been written: a report that looked at both words before
+    /// the ban finds another score, and looks again.
+    fn seal(&self, period: u8, site: &Site<'_>) {
+        loop {
+            // Acquire: as in `standing`.
+            let score = self.score.load(Ordering::Acquire);
+            if score.is_pending() {
+                self.settle(score, site);
+            } else if score.period() != period
+                // AcqRel: pairs with the loads in `standing`.
+                || self.score.swap_if_strong(score, score.sealed(), Ordering::AcqRel, Ordering::Relaxed)
+            {
                 return;
             }
         }

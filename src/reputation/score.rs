@@ -100,11 +100,19 @@ impl ScoreWord {
         Some(Pending { fatal: FatalField::get(self.0) == 1, turn: TurnField::get(self.0) == 1, moment: at })
     }
 
-    /// The word without the mark, once the ban has been written. It carries the period before its own: it is void under
-    /// every ban word that can follow, and differs from the word before the mark.
+    /// The word without the mark, once the ban has been written; sealed.
     pub(crate) fn settled(self, pending: &Pending) -> Self {
-        let unmarked = StampField::set(PendingField::set(self.0, 0), second(pending.moment));
-        Self(PeriodField::set(unmarked, PeriodField::get(self.0).wrapping_sub(1)))
+        Self(StampField::set(PendingField::set(self.0, 0), second(pending.moment))).sealed()
+    }
+
+    /// Of the period before its own: void under every ban word that can follow, and not the word that it was.
+    pub(crate) fn sealed(self) -> Self {
+        Self(PeriodField::set(self.0, PeriodField::get(self.0).wrapping_sub(1)))
+    }
+
+    /// The ban period that it was written in.
+    pub(crate) fn period(self) -> u8 {
+        PeriodField::get(self.0) as u8
     }
 
     /// The ban word as it will be once a mark has been settled.

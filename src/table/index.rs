@@ -7,13 +7,13 @@
 //! +--------------+----------------+---------------------------------+
 //! ```
 //!
-//! 0 is an empty word; a tag is never 0. The control word is a lock for first contacts: 0 is free. It is held for one
-//! insertion, by a thread that waits for nothing else; checks and peers that have a record never look at it.
+//! 0 is an empty word; a tag is never 0. The control word carries a byte of each tag, which checks look at, and a lock for
+//! first contacts. That is held for one insertion, by a thread that waits for nothing else; it keeps nobody else waiting.
 
 use crossbeam_utils::Backoff;
 
 use super::Tenancy;
-use crate::sync::{AtomicU64, Field, Ordering, Packed, Word};
+use crate::sync::{Field, Ordering, Packed, Word};
 
 type SlotField = Field<0, 28>;
 type LifeField = Field<28, 20>;
@@ -59,21 +59,91 @@ impl Packed for Entry {
     }
 }
 
+/// The control word: a lock, and for each way a byte of its tag, 0 where the way is empty.
+///
+/// A check compares all seven bytes at once and reads one index word, so that it takes no branch on where a key lies. The
+/// bytes are hints: the index word carries the whole tag.
+#[derive(Clone, Copy)]
+struct Control(u64);
+
+impl Control {
+    const LOCKED: u64 = 1 << 63;
+    /// The lowest bit of each byte.
+    const ONES: u64 = u64::MAX / 255;
+    /// The highest bit of each way's byte.
+    const WAYS: u64 = (Self::ONES << 7) & (u64::MAX >> (64 - 8 * WAYS));
+
+    /// The byte of a tag; never 0.
+    #[inline(always)]
+    fn hint(tag: u16) -> u64 {
+        u64::from((tag as u8).max(1))
+    }
+
+    /// The highest bit of each way whose byte is the tag's. Above the lowest that is set, others may be set wrongly.
+    #[inline(always)]
+    fn hits(self, tag: u16) -> u64 {
+        let differing = self.0 ^ (Self::hint(tag) * Self::ONES);
+        differing.wrapping_sub(Self::ONES) & !differing & Self::WAYS
+    }
+
+    fn is_locked(self) -> bool {
+        self.0 & Self::LOCKED != 0
+    }
+
+    fn locked(self) -> Self {
+        Self(self.0 | Self::LOCKED)
+    }
+
+    fn unlocked(self) -> Self {
+        Self(self.0 & !Self::LOCKED)
+    }
+
+    fn with_hint(self, way: usize, tag: u16) -> Self {
+        Self(self.0 & !(0xff << (8 * way)) | Self::hint(tag) << (8 * way))
+    }
+}
+
+impl Packed for Control {
+    #[inline]
+    fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
 #[repr(C, align(64))]
 pub(super) struct Group {
-    control: AtomicU64,
+    control: Word<Control>,
     pub(super) entries: [Word<Entry>; WAYS],
 }
 
 impl Group {
     pub(super) fn new() -> Self {
-        Self { control: AtomicU64::new(0), entries: std::array::from_fn(|_| Word::new(Entry::EMPTY)) }
+        Self { control: Word::new(Control(0)), entries: std::array::from_fn(|_| Word::new(Entry::EMPTY)) }
+    }
+
+    /// The ways that may carry a tag, as a mask for [`Self::hit`]; 0 when there is none.
+    #[inline(always)]
+    pub(super) fn hits(&self, tag: u16) -> u64 {
+        // Acquire: pairs with the Release store of `put`; the index word is at least as new as its hint.
+        self.control.load(Ordering::Acquire).hits(tag)
+    }
+
+    /// The first index word of a mask that is not 0, if it carries the tag.
+    #[inline(always)]
+    pub(super) fn hit(&self, hits: u64, tag: u16) -> Option<Entry> {
+        // Acquire: pairs with the Release store of the index word; the record's meta is then at least of that life.
+        let entry = self.entries[(hits.trailing_zeros() / 8) as usize].load(Ordering::Acquire);
+        (entry.tag() == tag).then_some(entry)
     }
 
     /// The words that carry a tag.
-    #[inline]
     pub(super) fn matching(&self, tag: u16) -> impl Iterator<Item = Entry> + '_ {
-        // Acquire: pairs with the Release store of the index word; the record's meta is then at least of that life.
+        // Acquire: as in `hit`.
         self.entries.iter().map(|entry| entry.load(Ordering::Acquire)).filter(move |entry| entry.tag() == tag)
     }
 
@@ -81,10 +151,20 @@ impl Group {
         self.entries.iter().filter(|entry| entry.load(Ordering::Relaxed) != Entry::EMPTY).count()
     }
 
-    /// An empty word.
-    pub(super) fn empty(&self) -> Option<&Word<Entry>> {
+    /// An empty way.
+    pub(super) fn empty(&self) -> Option<usize> {
         // Relaxed: asked under the group's lock.
-        self.entries.iter().find(|entry| entry.load(Ordering::Relaxed) == Entry::EMPTY)
+        self.entries.iter().position(|entry| entry.load(Ordering::Relaxed) == Entry::EMPTY)
+    }
+
+    /// Writes the index word of a new tenancy, and its hint, before the record is opened. The caller holds the lock.
+    pub(super) fn put(&self, way: usize, tag: u16, tenancy: Tenancy) {
+        // Release: pairs with the Acquire loads of index words. The lock keeps other writers out.
+        self.entries[way].store(Entry::new(tag, tenancy), Ordering::Release);
+        // Relaxed: nobody else writes a control word that is locked.
+        let control = self.control.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire load of `hits`.
+        self.control.store(control.with_hint(way, tag), Ordering::Release);
     }
 
     /// Where a tenancy stands in the group.
@@ -98,11 +178,17 @@ impl Group {
     /// Keeps other first contacts out of the group until the guard is dropped.
     pub(super) fn lock(&self) -> GroupLock<'_> {
         let backoff = Backoff::new();
-        // Acquire: pairs with the Release store of the last holder; its insertion is visible.
-        while self.control.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        loop {
+            // Relaxed: the CAS decides.
+            let control = self.control.load(Ordering::Relaxed);
+            // Acquire: pairs with the Release store of the last holder; its insertion is visible.
+            if !control.is_locked()
+                && self.control.swap_if(control, control.locked(), Ordering::Acquire, Ordering::Relaxed)
+            {
+                return GroupLock { group: self };
+            }
             wait(&backoff);
         }
-        GroupLock { group: self }
     }
 }
 
@@ -122,8 +208,10 @@ pub(super) struct GroupLock<'a> {
 
 impl Drop for GroupLock<'_> {
     fn drop(&mut self) {
+        // Relaxed: as in `put`.
+        let control = self.group.control.load(Ordering::Relaxed);
         // Release: pairs with the Acquire CAS of the next holder.
-        self.group.control.store(0, Ordering::Release);
+        self.group.control.store(control.unlocked(), Ordering::Release);
     }
 }
 
@@ -138,6 +226,19 @@ mod tests {
             let entry = Entry::new(tag, Tenancy { slot, life });
             prop_assert_eq!((entry.tag(), entry.tenancy()), (tag, Tenancy { slot, life }));
             prop_assert_ne!(entry, Entry::EMPTY);
+        }
+    }
+
+    proptest! {
+        /// The lowest hit is the lowest way whose byte is the tag's, whatever stands in the others and in the lock.
+        #[test]
+        fn the_first_hit_is_the_first_way_of_the_tag(control: u64, tag in 1u16.., own: Option<prop::sample::Index>) {
+            let way = own.map(|own| own.index(WAYS));
+            let control = way.map_or(Control(control), |way| Control(control).with_hint(way, tag));
+            let bytes = control.0.to_le_bytes();
+            let first = (0..WAYS).find(|&way| u64::from(bytes[way]) == Control::hint(tag));
+            let hits = control.hits(tag);
+            prop_assert_eq!((hits != 0).then(|| (hits.trailing_zeros() / 8) as usize), first);
         }
     }
 

@@ -1,6 +1,6 @@
 //! First contact and eviction.
 
-use super::index::{Entry, WAYS};
+use super::index::{Entry, Group, WAYS};
 use super::{Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
@@ -8,11 +8,12 @@ use crate::id::PeerId;
 use crate::peer::Site;
 use crate::peer::meta::Meta;
 use crate::peer::retention::Rank;
-use crate::sync::{Ordering, Word, fence};
+use crate::sync::{Ordering, fence};
 
 /// A record that may go, as it was judged.
 struct Candidate<'a> {
-    entry: &'a Word<Entry>,
+    group: &'a Group,
+    way: usize,
     tenancy: Tenancy,
     /// The meta word before the judgement.
     meta: Meta,
@@ -75,11 +76,11 @@ impl Table {
     /// key has about as many records to choose from when one must go.
     fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let entry = if second.used() < first.used() { second.empty() } else { first.empty() }?;
+        let group = if second.used() < first.used() { second } else { first };
+        let way = group.empty()?;
         let slot = self.fresh_slot()?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
-        // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
-        entry.store(Entry::new(place.tag, tenancy), Ordering::Release);
+        group.put(way, place.tag, tenancy);
         Some(self.open(slot))
     }
 
@@ -94,13 +95,14 @@ impl Table {
 
     /// The record in the key's two groups that goes first.
     fn candidate(&self, place: &Place, site: &Site<'_>) -> Option<Candidate<'_>> {
-        let entries = place.groups.into_iter().flat_map(|group| &self.groups[group].entries);
-        entries.filter_map(|entry| self.judge(entry, site)).min_by_key(|candidate| candidate.rank)
+        let groups = place.groups.into_iter().map(|group| &self.groups[group]);
+        let places = groups.flat_map(|group| (0..WAYS).map(move |way| (group, way)));
+        places.filter_map(|(group, way)| self.judge(group, way, site)).min_by_key(|candidate| candidate.rank)
     }
 
-    fn judge<'a>(&'a self, entry: &'a Word<Entry>, site: &Site<'_>) -> Option<Candidate<'a>> {
+    fn judge<'a>(&'a self, group: &'a Group, way: usize, site: &Site<'_>) -> Option<Candidate<'a>> {
         // Acquire: pairs with the Release store of the index word.
-        let found = entry.load(Ordering::Acquire);
+        let found = group.entries[way].load(Ordering::Acquire);
         if found == Entry::EMPTY {
             return None;
         }
@@ -113,7 +115,7 @@ impl Table {
             return None;
         }
         let rank = record.rank(site.now, site.rules)?;
-        Some(Candidate { entry, tenancy, meta, rank })
+        Some(Candidate { group, way, tenancy, meta, rank })
     }
 
     /// Claims a judged record; `false` when it was pinned, changed or claimed since.
@@ -132,8 +134,7 @@ impl Table {
         self.note_eviction(candidate, moved, site);
         let slot = candidate.tenancy.slot;
         let tenancy = self.furnish(slot, candidate.meta, id, site);
-        // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
-        candidate.entry.store(Entry::new(tag, tenancy), Ordering::Release);
+        candidate.group.put(candidate.way, tag, tenancy);
         Some(self.open(slot))
     }
 

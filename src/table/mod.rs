@@ -3,8 +3,9 @@
 //! The index is an array of groups, one cache line each: a control word and seven words of tag, life and slot. A key hashes
 //! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is.
 //!
-//! **Check** ([`Table::find`]): scan the two groups for the tag; for each hit compare life, key, and life again. Only loads,
-//! no retry: when the life has changed, the key had no record at a moment of the call.
+//! **Check** ([`Table::find`]): look for the tag's byte in the control words of the two groups, take the index word that it
+//! points to, compare life, key, and life again. Only when that is another key's, the index words are scanned. Only loads, no
+//! retry: when the life has changed, the key had no record at a moment of the call.
 //!
 //! **Pin** ([`Table::pin`]): a CAS on the meta word that fails on another life. A pinned record is not evicted, so what is
 //! written under a pin is written to the right peer.
@@ -25,6 +26,8 @@ mod index;
 mod insert;
 mod memory;
 
+use std::hint::select_unpredictable;
+
 use crossbeam_utils::CachePadded;
 
 use crate::breaker::gate::GateWord;
@@ -37,7 +40,7 @@ use crate::peer::view::Image;
 use crate::sync::{AtomicU64, Ordering};
 use hash::Hasher;
 pub(crate) use hash::Place;
-use index::{Group, WAYS};
+use index::{Entry, Group, WAYS};
 use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
@@ -155,28 +158,44 @@ impl Table {
         prefetch(&record.last_seen);
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+        let [first, second] = place.groups.map(|group| &self.groups[group]);
         // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
-        prefetch(&self.groups[place.groups[1]]);
-        for group in place.groups {
-            for entry in self.groups[group].matching(place.tag) {
-                let tenancy = entry.tenancy();
-                let record = self.record(tenancy.slot);
-                // What a take and a report write comes together with what the check reads.
-                prefetch(&record.last_seen);
-                // Acquire: pairs with the Release store that opened the record; its key and words are visible.
-                if !record.meta.load(Ordering::Acquire).is(tenancy.life) || !record.holds(words) {
-                    continue;
-                }
-                // Relaxed: validated below.
-                let gate = record.gate.load(Ordering::Relaxed);
-                if self.validate(tenancy) {
-                    return Some((tenancy, gate));
-                }
-            }
+        let (near, far) = (first.hits(place.tag), second.hits(place.tag));
+        let group = select_unpredictable(near != 0, first, second);
+        let hits = select_unpredictable(near != 0, near, far);
+        if hits == 0 {
+            return None;
         }
-        None
+        match group.hit(hits, place.tag).and_then(|entry| self.check(entry, words)) {
+            // Copies, so that neither has to lie in memory before.
+            None => self.find_slowly(&{ *words }, &{ *place }),
+            found => found,
+        }
+    }
+
+    /// Another key has a hint or a tag like this one's, or the record is changing hands.
+    #[cold]
+    fn find_slowly(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+        let groups = place.groups.iter().map(|&group| &self.groups[group]);
+        groups.flat_map(|group| group.matching(place.tag)).find_map(|entry| self.check(entry, words))
+    }
+
+    /// The tenancy that an index word leads to and its gate, if it is the key's.
+    #[inline(always)]
+    fn check(&self, entry: Entry, words: &[u64; 4]) -> Option<(Tenancy, GateWord)> {
+        let tenancy = entry.tenancy();
+        let record = self.record(tenancy.slot);
+        // What a take and a report write comes together with what the check reads.
+        prefetch(&record.last_seen);
+        // Acquire: pairs with the Release store that opened the record; its key and words are visible.
+        if !record.meta.load(Ordering::Acquire).is(tenancy.life) || !record.holds(words) {
+            return None;
+        }
+        // Relaxed: validated below.
+        let gate = record.gate.load(Ordering::Relaxed);
+        record.is_still(tenancy.life).then_some((tenancy, gate))
     }
 
     /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
@@ -266,15 +285,19 @@ impl Table {
         self.place(&id.words()).groups[0] * SHARDS / self.groups.len()
     }
 
-    /// Index words that a check of this key looks at before it is decided.
+    /// Words of the index that a check of this key looks at before it is decided.
     pub(crate) fn probe_length(&self, id: &PeerId) -> usize {
         let words = id.words();
         let place = self.place(&words);
-        match self.find_at(&words, &place) {
-            None => 2 * WAYS,
-            Some((found, _)) => {
-                let at = |group: usize| self.groups[group].position(found);
-                at(place.groups[0]).or_else(|| at(place.groups[1]).map(|n| n + WAYS)).unwrap_or(2 * WAYS - 1) + 1
+        let groups = place.groups.map(|group| &self.groups[group]);
+        let Some(group) = groups.iter().find(|group| group.hits(place.tag) != 0) else { return 2 };
+        let hit = group.hit(group.hits(place.tag), place.tag);
+        match (hit.and_then(|entry| self.check(entry, &words)), self.find_at(&words, &place)) {
+            (Some(_), _) => 3,
+            (None, None) => 3 + 2 * WAYS,
+            (None, Some((found, _))) => {
+                let near = groups[0].position(found);
+                3 + near.or_else(|| groups[1].position(found).map(|n| n + WAYS)).map_or(2 * WAYS, |n| n + 1)
             }
         }
     }
