@@ -9,6 +9,9 @@ CC ?= gcc
 CXX ?= g++
 OBJCOPY ?= objcopy
 
+# What the library has. Without http, exporters are there but answer PEERGUARD_ERR_UNSUPPORTED.
+FFI_FEATURES ?= capi,http
+
 FFI_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 # Changes with the ABI: PEERGUARD_ABI_VERSION - 1.
 FFI_SONAME := libpeerguard.so.0
@@ -24,19 +27,26 @@ FFI_LIBS := -lpthread -ldl -lm
 # library beside it.
 capi: $(FFI_OUT)/.built
 
+# Changes when other features are asked for.
+$(FFI_OUT)/features: FORCE
+	mkdir -p $(FFI_OUT)
+	echo $(FFI_FEATURES) | cmp -s - $@ || echo $(FFI_FEATURES) > $@
+
+.PHONY: FORCE
+
 open := (
+ffi_comma := ,
 FFI_SYMBOLS := $(shell sed -n 's/.*[ *]\(peerguard_[a-z_]*\)[$(open)].*/\1/p' include/peerguard.h | sort -u)
 FFI_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml ffi/preface.h $(shell find src -name '*.rs')
 
-$(FFI_OUT)/.built: $(FFI_SOURCES)
-	mkdir -p $(FFI_OUT)
-	$(call ffi_build,capi,target/capi,$(FFI_OUT),)
+$(FFI_OUT)/.built: $(FFI_SOURCES) $(FFI_OUT)/features
+	$(call ffi_build,$(FFI_FEATURES),target/capi,$(FFI_OUT),)
 	touch $@
 
 # With peerguard_fault_next, for the tests.
-$(FFI_OUT)/faults/.built: $(FFI_SOURCES)
+$(FFI_OUT)/faults/.built: $(FFI_SOURCES) $(FFI_OUT)/features
 	mkdir -p $(FFI_OUT)/faults
-	$(call ffi_build,capi-faults,target/capi,$(FFI_OUT)/faults,peerguard_fault_next)
+	$(call ffi_build,$(FFI_FEATURES)$(ffi_comma)capi-faults,target/capi,$(FFI_OUT)/faults,peerguard_fault_next)
 	touch $@
 
 # Feature, cargo's directory, destination, further symbols. Groups are resolved now: a host's linker would take another Rust
@@ -99,6 +109,8 @@ ffi-sanitized: capi
 	mkdir -p $(FFI_T)
 	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/behaviour.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour
 	$(FFI_T)/behaviour
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/exporters.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/exporters
+	$(FFI_T)/exporters
 	$(CXX) -std=c++17 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/wrapper.cpp $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/wrapper
 	$(FFI_T)/wrapper
 	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/sequences.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/sequences
@@ -139,9 +151,13 @@ ffi-installed: capi
 	cmake --build $(FFI_T)/cmake >> $(FFI_T)/cmake.log
 	cd $(FFI_T)/cmake && ctest --output-on-failure
 
+FFI_VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9
+
 ffi-valgrind: capi
 	$(CC) -std=c99 -g ffi/tests/behaviour.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour-plain
-	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 $(FFI_T)/behaviour-plain
+	$(FFI_VALGRIND) $(FFI_T)/behaviour-plain
+	$(CC) -std=c99 -g ffi/tests/exporters.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/exporters-plain
+	$(FFI_VALGRIND) $(FFI_T)/exporters-plain
 
 # The Go module, against the static library of this repository.
 GO ?= go
@@ -161,9 +177,7 @@ ffi-go: go ffi-installed
 		$(GO) test -tags peerguard_system ./...
 
 ffi-go-bench: go
-	cd ffi/go && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . .
-	cd ffi/go/bench && GOMAXPROCS=1 $(GO) test -run '^$$' -bench . .
-	cd ffi/go/bench && GOMAXPROCS=2 $(GO) test -run '^$$' -bench /100000 .
+	cd ffi/go/bench && $(GO) run .
 
 .PHONY: ffi-examples ffi-two-rusts ffi-cost
 
@@ -181,8 +195,6 @@ ffi-two-rusts: capi
 	$(CC) -std=c99 $(FFI_STRICT) -Iinclude ffi/tests/two_rusts.c $(FFI_OUT)/libpeerguard.a $(FFI_T)/libother.a $(FFI_LIBS) -o $(FFI_T)/two-rusts
 	$(FFI_T)/two-rusts
 
-# What a C call costs.
-ffi-cost: capi
-	mkdir -p $(FFI_T)
-	$(CC) -std=c99 -O2 $(FFI_STRICT) -Iinclude ffi/tests/cost.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/cost
-	$(FFI_T)/cost
+# What a C call costs beside the same call in Rust.
+ffi-cost:
+	$(CARGO) run --quiet --profile capi -p peerguard-ffi-bench

@@ -4,6 +4,8 @@
 //! enough, and is not written by another thread meanwhile is the caller's part, as the header says of every call. A failure
 //! is found before anything is done, so a refused call has changed nothing.
 
+use std::ffi::c_char;
+
 use super::status::Failure;
 
 /// Types that C and Rust lay out alike and for which every pattern of bits is a value.
@@ -51,6 +53,26 @@ pub(super) unsafe fn read<T: Plain>(pointer: *const T) -> Result<T, Failure> {
     check(pointer)?;
     // SAFETY: neither NULL nor misaligned; the rest is the caller's word. Any bits are a `T`.
     Ok(unsafe { pointer.read() })
+}
+
+/// Reads a text that ends with a 0, of at most `most` bytes; `None` for NULL.
+///
+/// # Safety
+/// A pointer that is not NULL points to a text that ends with a 0, or to `most` + 1 bytes.
+pub(super) unsafe fn read_text(text: *const c_char, most: usize) -> Result<Option<String>, Failure> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    loop {
+        // SAFETY: by this function's own contract: all bytes before this one were not 0.
+        match unsafe { text.cast::<u8>().add(bytes.len()).read() } {
+            0 => break,
+            _ if bytes.len() == most => return Err(Failure::Length),
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| Failure::Text)
 }
 
 /// A place for one value, checked before the call does anything.

@@ -50,6 +50,9 @@ pub const PEERGUARD_REASON_GLOBAL_EXCEEDS_BURST: u32 = 8;
 /// The peer is a newcomer, no record can be made for it, and the configuration refuses such peers.
 pub const PEERGUARD_REASON_TABLE_FULL: u32 = 9;
 
+/// `hold` of a permit whose peer has a record, number `slot`.
+pub const PEERGUARD_HOLD_SEEN: u32 = 1;
+
 /// The result counted.
 pub const PEERGUARD_RECORDED_COUNTED: u32 = 0;
 /// The permit was of an earlier period: counters and reputation took the result, the breaker did not.
@@ -108,7 +111,8 @@ impl From<Rejection> for peerguard_rejection {
 }
 
 /// Leave to talk to a peer once: what an admit gives. It is memory of yours and needs no freeing; report it once, or cancel
-/// it. A copy of a permit is the same permit: report one of them. The fields are to be read, not written.
+/// it. A copy of a permit is the same permit: report one of them, for the report of each would count. The fields are to be
+/// read, not written, but see `peerguard_records`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct peerguard_permit {
@@ -147,7 +151,7 @@ const LIVE: u8 = 1;
 const SPENT: u8 = 2;
 
 const HOLD_UNKNOWN: u8 = 0;
-const HOLD_SEEN: u8 = 1;
+const HOLD_SEEN: u8 = PEERGUARD_HOLD_SEEN as u8;
 const HOLD_UNTRACKED: u8 = 2;
 
 impl peerguard_permit {

@@ -1,8 +1,10 @@
-//! What the C ABI needs of the facade: permits without a pin, and the address of a gate.
+//! What the C ABI needs of the facade: permits without a pin, and where gates lie.
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, Pass, Peer, PeerGuard};
 use crate::decision::{Recorded, Traffic};
+use crate::peer::meta::Meta;
+use crate::peer::record::Record;
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use std::time::Duration;
@@ -38,6 +40,37 @@ impl Inner {
     /// As `Pass::refund`.
     pub(crate) fn give_back(&self, ticket: &mut Ticket, n: u64) -> u64 {
         self.refund(ticket, n)
+    }
+}
+
+/// Where the records lie and how they are laid out.
+pub(crate) struct Slab {
+    pub(crate) first: *const Record,
+    pub(crate) count: usize,
+    pub(crate) stride: usize,
+    pub(crate) meta: usize,
+    pub(crate) key: usize,
+    pub(crate) gate: usize,
+    pub(crate) tenant_mask: u64,
+    pub(crate) life_mask: u64,
+    pub(crate) live: u64,
+}
+
+impl Inner {
+    /// The slab that the table keeps as long as it lives.
+    pub(crate) fn slab(&self) -> Slab {
+        let [meta, key, gate] = Record::OFFSETS;
+        Slab {
+            first: self.table.record(0),
+            count: self.table.capacity(),
+            stride: size_of::<Record>(),
+            meta,
+            key,
+            gate,
+            tenant_mask: Meta::TENANT,
+            life_mask: Meta::LIFE,
+            live: Meta::LIVE_BITS,
+        }
     }
 }
 

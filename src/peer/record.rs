@@ -6,6 +6,9 @@
 //! | 1 | ban, last seen, latency, buckets (2), bytes (2), sync successes: what a report and a byte take write |
 //! | 2 | the other outcomes, first seen, own limits (2) |
 
+#[cfg(feature = "capi")]
+use std::mem::offset_of;
+
 use crate::breaker::gate::{Gate, GateWord, Generation};
 use crate::breaker::window::FailureWindow;
 use crate::clock::SKEW;
@@ -79,6 +82,10 @@ impl Record {
             limits: [Word::new(Rate::INHERITED), Word::new(Rate::INHERITED)],
         }
     }
+
+    /// Where meta, key and gate stand in it.
+    #[cfg(feature = "capi")]
+    pub(crate) const OFFSETS: [usize; 3] = [offset_of!(Self, meta), offset_of!(Self, key), offset_of!(Self, gate)];
 
     /// Writes a new tenant's words.
     ///
