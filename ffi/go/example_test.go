@@ -8,7 +8,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	peerguard "github.com/peerguard/peerguard/ffi/go"
+	peerguard "peerguard.example/go"
 )
 
 func sync(id peerguard.PeerID) error { return errors.New("connection reset") }

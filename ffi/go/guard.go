@@ -190,12 +190,13 @@ func (g *Guard) take(id PeerID, direction Direction, bytes uint64) (bool, error)
 // Report tells what happened with a peer, without a permit.
 func (g *Guard) Report(id PeerID, result Result) (Recorded, error) {
 	var recorded C.uint32_t
-	traffic := result.traffic()
+	var memory C.peerguard_traffic
+	traffic := result.traffic(&memory)
 	latency, err := result.latency()
 	if err != nil {
 		return 0, err
 	}
-	status := C.peerguard_report_key(g.handle, id.raw(), C.uint32_t(result.Outcome), latency, &traffic, &recorded)
+	status := C.peerguard_report_key(g.handle, id.raw(), C.uint32_t(result.Outcome), latency, traffic, &recorded)
 	runtime.KeepAlive(g)
 	return Recorded(recorded), failure(status)
 }

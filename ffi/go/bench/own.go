@@ -1,7 +1,7 @@
 package main
 
 import (
-	peerguard "github.com/peerguard/peerguard/ffi/go"
+	peerguard "peerguard.example/go"
 )
 
 // own compares the guard's ways with each other, on one core.

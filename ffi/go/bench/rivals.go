@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sync"
 
-	peerguard "github.com/peerguard/peerguard/ffi/go"
 	"github.com/sony/gobreaker/v2"
+	peerguard "peerguard.example/go"
 )
 
 func peers(n int) []peerguard.PeerID {

@@ -12,7 +12,7 @@ import (
 	"os"
 	"time"
 
-	peerguard "github.com/peerguard/peerguard/ffi/go"
+	peerguard "peerguard.example/go"
 )
 
 const (
