@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+#[cfg(feature = "capi")]
+pub(crate) use foreign::Slab;
 pub use explain::{BucketView, Explanation, ScoreParts};
 pub use handle::Peer;
 pub use permit::{OwnedPermit, Pass, Permit};

@@ -73,31 +73,37 @@ func rivals(size, cores int) {
 		must(err)
 	}
 	goal := map[int]map[int]float64{1: {1_000: 2, 100_000: 8}, 2: {1_000: 0, 100_000: 4}}[cores][size]
-	compare(pair{
-		what: fmt.Sprintf("%d keys", size),
-		n:    200_000 / cores,
-		goal: goal,
-		ours: side{"admit + report", func(worker, n int) {
-			each(ids, worker, n, func(id peerguard.PeerID) {
-				permit, err := guard.Admit(id)
-				if err != nil {
-					panic(err)
-				}
-				result := peerguard.Result{Outcome: peerguard.MessageSuccess}
-				if _, err := work(); err != nil {
-					result.Outcome = peerguard.MessageFailure
-				}
-				if _, err := permit.Report(result); err != nil {
-					panic(err)
-				}
-			})
-		}},
-		theirs: side{"gobreaker Execute in a sync.Map", func(worker, n int) {
-			each(ids, worker, n, func(id peerguard.PeerID) {
-				if _, err := breaker(id).Execute(work); err != nil {
-					panic(errSync)
-				}
-			})
-		}},
-	}, cores)
+	theirs := side{"gobreaker Execute in a sync.Map", func(worker, n int) {
+		each(ids, worker, n, func(id peerguard.PeerID) {
+			if _, err := breaker(id).Execute(work); err != nil {
+				panic(errSync)
+			}
+		})
+	}}
+	do := func() peerguard.Result {
+		if _, err := work(); err != nil {
+			return peerguard.Result{Outcome: peerguard.MessageFailure}
+		}
+		return peerguard.Result{Outcome: peerguard.MessageSuccess}
+	}
+	with := func(ours side) {
+		compare(pair{what: fmt.Sprintf("%d keys", size), n: 200_000 / cores, goal: goal, ours: ours, theirs: theirs}, cores)
+	}
+	with(side{"admit + report", func(worker, n int) {
+		each(ids, worker, n, func(id peerguard.PeerID) {
+			permit, err := guard.Admit(id)
+			must(err)
+			_, err = permit.Report(do())
+			must(err)
+		})
+	}})
+	with(side{"admit + Reporter", func(worker, n int) {
+		reporter := guard.Reporter()
+		each(ids, worker, n, func(id peerguard.PeerID) {
+			permit, err := guard.Admit(id)
+			must(err)
+			must(reporter.Report(&permit, do()))
+		})
+		must(reporter.Close())
+	}})
 }
