@@ -18,8 +18,26 @@ mod header {
 
     /// The files of src/ffi that have something for the header, in its order.
     const SOURCES: [&str; 20] = [
-        "status", "text", "config", "id", "permit", "report", "view", "event", "guard", "admit", "calls", "batch",
-        "peer", "records", "operator", "query", "snapshot", "text_handle", "export_options", "exporter",
+        "status",
+        "text",
+        "config",
+        "id",
+        "permit",
+        "report",
+        "view",
+        "event",
+        "guard",
+        "admit",
+        "calls",
+        "batch",
+        "peer",
+        "records",
+        "operator",
+        "query",
+        "snapshot",
+        "text_handle",
+        "export_options",
+        "exporter",
     ];
 
     pub(crate) fn render() {

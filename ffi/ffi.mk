@@ -185,8 +185,8 @@ ffi-go-bench: go
 ffi-examples: go
 	mkdir -p $(FFI_T)
 	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/examples/node.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/node
-	$(FFI_T)/node
-	cd ffi/go && $(GO) run ./examples/node
+	$(FFI_T)/node 127.0.0.1:0
+	cd ffi/go && $(GO) run ./examples/node 127.0.0.1:0
 
 # A host that links another Rust library beside the static one.
 ffi-two-rusts: capi

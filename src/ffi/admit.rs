@@ -19,7 +19,7 @@ pub(super) struct Reply {
 impl Reply {
     /// # Safety
     /// `permit` points to a permit, and `rejection`, unless NULL, to a rejection, until the call returns.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn new(
         permit: *mut peerguard_permit,
         rejection: *mut peerguard_rejection,
@@ -32,25 +32,28 @@ impl Reply {
         Self { permit, rejection }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn give(self, answer: Result<Permit<'_>, Rejection>, owner: u64, inner: &Inner) -> Answer {
         match answer {
             Ok(permit) => {
                 self.permit.put(peerguard_permit::of(permit, owner, inner));
                 Answer::Yes
             }
-            Err(no) => {
-                self.permit.put(peerguard_permit::EMPTY);
-                self.rejection.put(no.into());
-                Answer::No
-            }
+            Err(no) => self.refuse(no),
         }
+    }
+
+    #[cold]
+    fn refuse(self, no: Rejection) -> Answer {
+        self.permit.put(peerguard_permit::EMPTY);
+        self.rejection.put(no.into());
+        Answer::No
     }
 }
 
 /// # Safety
 /// `id` points to an id; for the other two see [`Reply::new`].
-#[inline]
+#[inline(always)]
 unsafe fn ask(
     guard: peerguard_guard,
     id: *const peerguard_id,

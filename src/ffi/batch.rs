@@ -128,12 +128,12 @@ pub unsafe extern "C" fn peerguard_report_batch(
             ahead(i + AHEAD);
             let report = || -> Result<i32, Failure> {
                 let outcome = outcome(result.outcome)?;
-                let raw = permits.at(i).get().unwrap_or(peerguard_permit::EMPTY);
+                let raw = permits.at(i).value();
                 if raw.state == peerguard_permit::EMPTY.state {
                     return Ok(PEERGUARD_NO);
                 }
                 let ticket = raw.to_ticket(guard, &held.inner)?;
-                permits.at(i).put(raw.spent());
+                permits.at(i).spend();
                 let traffic = Traffic { sent: result.sent, received: result.received };
                 let told = held.inner.end(&ticket, outcome, some_duration(result.latency), traffic);
                 recorded.at(i).put(recorded_number(told));

@@ -37,6 +37,7 @@ unsafe impl Plain for *const u64 {}
 /// The first field is `struct_size: usize`.
 pub(super) unsafe trait Growing: Plain {}
 
+#[inline(always)]
 fn check<T>(pointer: *const T) -> Result<(), Failure> {
     if pointer.is_null() {
         return Err(Failure::Null);
@@ -48,7 +49,7 @@ fn check<T>(pointer: *const T) -> Result<(), Failure> {
 ///
 /// # Safety
 /// A pointer that is neither NULL nor misaligned points to a `T`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn read<T: Plain>(pointer: *const T) -> Result<T, Failure> {
     check(pointer)?;
     // SAFETY: neither NULL nor misaligned; the rest is the caller's word. Any bits are a `T`.
@@ -84,7 +85,7 @@ impl<T: Plain> Place<T> {
     ///
     /// # Safety
     /// A pointer that is neither NULL nor misaligned points to memory for a `T` until the call returns.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn new(pointer: *mut T) -> Result<Self, Failure> {
         check(pointer)?;
         Ok(Self(pointer))
@@ -94,12 +95,12 @@ impl<T: Plain> Place<T> {
     ///
     /// # Safety
     /// As for [`Self::new`].
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn optional(pointer: *mut T) -> Result<Self, Failure> {
         if pointer.is_null() || pointer.is_aligned() { Ok(Self(pointer)) } else { Err(Failure::Alignment) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(self, value: T) {
         if !self.0.is_null() {
             // SAFETY: by the contract of `new` and `optional`.
@@ -107,8 +108,14 @@ impl<T: Plain> Place<T> {
         }
     }
 
+    /// Where it is; NULL for one that may be, and is.
+    #[inline(always)]
+    pub(super) fn pointer(self) -> *mut T {
+        self.0
+    }
+
     /// What stands there; `None` for NULL.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(self) -> Option<T> {
         // SAFETY: as in `put`; any bits are a `T`.
         (!self.0.is_null()).then(|| unsafe { self.0.read() })
@@ -174,7 +181,7 @@ impl<T: Plain> Row<T> {
     }
 
     /// The `i`th place; none beyond the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(self, i: usize) -> Place<T> {
         // `wrapping_add`: no claim that the place is there; `i` is below the length.
         Place(if i < self.length { self.first.wrapping_add(i) } else { std::ptr::null_mut() })

@@ -7,7 +7,7 @@
 
 use super::config::nanos_or_none;
 use super::id::peerguard_id;
-use super::memory::Plain;
+use super::memory::{Place, Plain};
 use super::status::Failure;
 use crate::breaker::gate::Generation;
 use crate::guard::ticket::{Hold, Ticket};
@@ -172,7 +172,7 @@ impl peerguard_permit {
     };
 
     /// Takes a permit over from Rust: its pin, if it has one of its own, is given back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(permit: Permit<'_>, owner: u64, inner: &Inner) -> Self {
         let ticket = permit.into_ticket();
         let (hold, slot, life) = match ticket.hold {
@@ -204,7 +204,7 @@ impl peerguard_permit {
     }
 
     /// What it stands for in Rust, without a pin.
-    #[inline]
+    #[inline(always)]
     pub(super) fn to_ticket(self, owner: u64, inner: &Inner) -> Result<Ticket, Failure> {
         match self.state {
             SPENT => return Err(Failure::Spent),
@@ -235,13 +235,30 @@ impl peerguard_permit {
         })
     }
 
-    /// As it stands after its end.
-    pub(super) fn spent(self) -> Self {
-        Self { state: SPENT, bytes: 0, peer_charge: 0, global_charge: 0, probe: 0, ..self }
-    }
-
     /// After a refund.
     pub(super) fn refunded(self, ticket: &Ticket) -> Self {
         Self { bytes: ticket.bytes, peer_charge: ticket.charge.peer, global_charge: ticket.charge.global, ..self }
+    }
+}
+
+impl Place<peerguard_permit> {
+    /// Marks the permit that stands here as ended. Only what changes is written.
+    #[inline(always)]
+    pub(super) fn spend(self) {
+        let permit = self.pointer();
+        // SAFETY: by the contract of `Place::new`, or of a row's; a call has found a permit here.
+        unsafe {
+            (*permit).state = SPENT;
+            (*permit).bytes = 0;
+            (*permit).peer_charge = 0;
+            (*permit).global_charge = 0;
+            (*permit).probe = 0;
+        }
+    }
+
+    /// What stands here; of a place that may be NULL, an empty permit.
+    #[inline(always)]
+    pub(super) fn value(self) -> peerguard_permit {
+        self.get().unwrap_or(peerguard_permit::EMPTY)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 impl Pass<&PeerGuard> {
     /// The ticket, for which the caller is now responsible.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn into_ticket(self) -> Ticket {
         let ticket = self.ticket;
         std::mem::forget(self);
@@ -21,7 +21,7 @@ impl Pass<&PeerGuard> {
 
 impl Inner {
     /// Ends a permit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end(
         &self,
         ticket: &Ticket,
@@ -76,7 +76,7 @@ impl Inner {
 
 impl Peer {
     /// The ticket of a permit that this peer gave: while the peer is held, so is the record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend(&self, mut ticket: Ticket) -> Ticket {
         if let (Some(slot), Hold::Seen(tenancy)) = (self.slot, ticket.hold)
             && tenancy.slot == slot
@@ -87,7 +87,7 @@ impl Peer {
     }
 
     /// A ticket as [`Peer::admit`] gives it to a closed peer, in the period of this number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ticket_of(&self, generation: crate::breaker::gate::Generation) -> Ticket {
         let hold = self.slot.map_or(Hold::Unknown, Hold::Lent);
         Ticket::plain(&self.id, hold, generation)

@@ -22,9 +22,9 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+pub use explain::{BucketView, Explanation, ScoreParts};
 #[cfg(feature = "capi")]
 pub(crate) use foreign::Slab;
-pub use explain::{BucketView, Explanation, ScoreParts};
 pub use handle::Peer;
 pub use permit::{OwnedPermit, Pass, Permit};
 

@@ -85,7 +85,9 @@ fn main() {
     let rust = Rust::new();
     let c = Foreign::new();
     let latency = Some(Duration::from_millis(5));
-    println!("{KEYS} peers, {ROUNDS} rounds of {CALLS}; medians in ns, quartiles of the difference; goal: at most {GOAL} ns a call");
+    println!(
+        "{KEYS} peers, {ROUNDS} rounds of {CALLS}; medians in ns, quartiles of the difference; goal: at most {GOAL} ns a call"
+    );
     println!("{:<36} {:>8} {:>8} {:>8}", "", "Rust", "C", "border");
     let each = || (0..CALLS).map(|i| i % KEYS);
     let mut permit = PermitMemory::default();
@@ -94,7 +96,7 @@ fn main() {
         compare(
             "check by peer",
             1,
-            || each().for_each(|_| drop(black_box(black_box(&rust.peer).check()))),
+            || each().for_each(|_| _ = black_box(black_box(&rust.peer).check())),
             || each().for_each(|_| c.api.peer_check(c.peer)),
         ),
         compare(
@@ -122,7 +124,7 @@ fn main() {
         compare(
             "should_communicate",
             1,
-            || each().for_each(|i| drop(black_box(rust.guard.should_communicate(&rust.ids[i])))),
+            || each().for_each(|i| _ = black_box(rust.guard.should_communicate(&rust.ids[i]))),
             || each().for_each(|i| c.api.should_communicate(c.guard, &c.ids[i])),
         ),
         compare(

@@ -45,7 +45,9 @@ mod tests {
     use crate::ffi::export_options::{peerguard_exporter_options, peerguard_exporter_options_init};
     use crate::ffi::exporter::{peerguard_exporter_free, peerguard_exporter_new, peerguard_metrics_negotiate};
     use crate::ffi::guard::GUARDS;
-    use crate::ffi::status::{PEERGUARD_ERR_HANDLE, PEERGUARD_ERR_STRUCT_SIZE, PEERGUARD_ERR_UNSUPPORTED, PEERGUARD_OK};
+    use crate::ffi::status::{
+        PEERGUARD_ERR_HANDLE, PEERGUARD_ERR_STRUCT_SIZE, PEERGUARD_ERR_UNSUPPORTED, PEERGUARD_OK,
+    };
     use crate::{Config, PeerGuard};
 
     #[test]
@@ -66,10 +68,7 @@ mod tests {
                 peerguard_exporter_new(guard, &raw const options, &raw mut exporter, std::ptr::null_mut()),
                 PEERGUARD_ERR_UNSUPPORTED
             );
-            assert_eq!(
-                peerguard_metrics_negotiate(std::ptr::null(), 0, &raw mut format),
-                PEERGUARD_ERR_UNSUPPORTED
-            );
+            assert_eq!(peerguard_metrics_negotiate(std::ptr::null(), 0, &raw mut format), PEERGUARD_ERR_UNSUPPORTED);
         }
         assert_eq!((exporter, format), (7, 7));
         assert_eq!(peerguard_exporter_free(exporter), PEERGUARD_ERR_HANDLE);

@@ -27,11 +27,7 @@ pub(in crate::ffi) struct Exporting {
 
 impl Exporting {
     /// `refused` receives the number of a system's error.
-    pub(in crate::ffi) fn new(
-        guard: &PeerGuard,
-        options: Options,
-        refused: impl FnOnce(i32),
-    ) -> Result<Self, Failure> {
+    pub(in crate::ffi) fn new(guard: &PeerGuard, options: Options, refused: impl FnOnce(i32)) -> Result<Self, Failure> {
         Self::start(guard, options).map_err(|error| {
             refused(error.raw_os_error().unwrap_or(0));
             Failure::System
