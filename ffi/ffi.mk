@@ -138,7 +138,7 @@ $(FFI_T)/current.abi: include/peerguard.h ffi/abi/declared.py
 ffi-abi: $(FFI_T)/current.abi
 	abidiff ffi/abi/peerguard.abi $(FFI_T)/current.abi
 
-# After a change of the interface that is meant, with PEERGUARD_ABI_VERSION and the soname raised.
+# After a change of the interface that is meant; one that breaks what is there raises PEERGUARD_ABI_VERSION and the soname.
 ffi-abi-baseline: $(FFI_T)/current.abi
 	cp $(FFI_T)/current.abi ffi/abi/peerguard.abi
 

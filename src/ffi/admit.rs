@@ -33,10 +33,10 @@ impl Reply {
     }
 
     #[inline(always)]
-    pub(super) fn give(self, answer: Result<Permit<'_>, Rejection>, owner: u64, inner: &Inner) -> Answer {
+    pub(super) fn give(self, answer: Result<Permit<'_>, Rejection>, id: &PeerId, owner: u64, inner: &Inner) -> Answer {
         match answer {
             Ok(permit) => {
-                self.permit.put(peerguard_permit::of(permit, owner, inner));
+                self.permit.put(peerguard_permit::of(permit, id, owner, inner));
                 Answer::Yes
             }
             Err(no) => self.refuse(no),
@@ -64,7 +64,7 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let (id, reply) = unsafe { (read_id(id)?, Reply::new(permit, rejection)?) };
     let held = GUARDS.hold(guard)?;
-    Ok(reply.give(admit(&held, &id), guard, &held.inner))
+    Ok(reply.give(admit(&held, id), id, guard, &held.inner))
 }
 
 /// May I talk to this peer now?

@@ -214,6 +214,12 @@ impl<T: Plain> Span<T> {
         Ok(Self { first, length })
     }
 
+    /// Where the values stand.
+    pub(super) fn places(self) -> impl Iterator<Item = *const T> {
+        // `wrapping_add`: below the length, so it stays inside.
+        (0..self.length).map(move |i| self.first.wrapping_add(i))
+    }
+
     pub(super) fn iter(self) -> impl Iterator<Item = T> {
         // SAFETY: by the contract of `new`; `i` is below the length, and the bytes of the whole fit an `isize`.
         (0..self.length).map(move |i| unsafe { self.first.add(i).read() })

@@ -130,7 +130,7 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let reply = unsafe { Reply::new(permit, rejection)? };
     let held = PEERS.hold(peer)?;
-    Ok(reply.give(admit(&held), peer, &held.guard().inner))
+    Ok(reply.give(admit(&held), held.id(), peer, &held.guard().inner))
 }
 
 /// Would `peerguard_peer_admit` pass now? Takes nothing and counts nothing.

@@ -14,7 +14,7 @@ use crate::guard::ticket::{Hold, Ticket};
 use crate::guard::{Inner, Permit};
 use crate::peer::admit::Charge;
 use crate::table::Tenancy;
-use crate::{Direction, Reason, Recorded, Rejection};
+use crate::{Direction, PeerId, Reason, Recorded, Rejection};
 
 /// To the peer.
 pub const PEERGUARD_UPLOAD: u32 = 0;
@@ -171,9 +171,10 @@ impl peerguard_permit {
         reserved: [0; 2],
     };
 
-    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back.
+    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back. `id` is the ticket's own, from where
+    /// it can be copied as words.
     #[inline(always)]
-    pub(super) fn of(permit: Permit<'_>, owner: u64, inner: &Inner) -> Self {
+    pub(super) fn of(permit: Permit<'_>, id: &PeerId, owner: u64, inner: &Inner) -> Self {
         let ticket = permit.into_ticket();
         let (hold, slot, life) = match ticket.hold {
             Hold::Unknown => (HOLD_UNKNOWN, 0, 0),
@@ -188,7 +189,7 @@ impl peerguard_permit {
         };
         Self {
             owner,
-            id: peerguard_id { bytes: *ticket.id.as_bytes() },
+            id: peerguard_id { bytes: *id.as_bytes() },
             bytes: ticket.bytes,
             peer_charge: ticket.charge.peer,
             global_charge: ticket.charge.global,

@@ -111,7 +111,7 @@ fn main() {
             || {
                 each().for_each(|_| {
                     let permit = black_box(&rust.peer).admit().expect("closed");
-                    black_box(permit.record(Outcome::MessageSuccess, latency, Traffic::NONE));
+                    black_box(permit.record(black_box(Outcome::MessageSuccess), black_box(latency), Traffic::NONE));
                 });
             },
             || {
@@ -139,7 +139,7 @@ fn main() {
             || {
                 each().for_each(|i| {
                     let permit = rust.guard.admit(&rust.ids[i]).expect("closed");
-                    black_box(permit.record(Outcome::MessageSuccess, latency, Traffic::NONE));
+                    black_box(permit.record(black_box(Outcome::MessageSuccess), black_box(latency), Traffic::NONE));
                 });
             },
             || {
@@ -155,7 +155,7 @@ fn main() {
             || {
                 each().for_each(|i| {
                     let permit = rust.guard.admit_bytes(&rust.ids[i], Direction::Upload, 100).expect("enough");
-                    black_box(permit.record(Outcome::MessageSuccess, latency, Traffic::NONE));
+                    black_box(permit.record(black_box(Outcome::MessageSuccess), black_box(latency), Traffic::NONE));
                 });
             },
             || {
