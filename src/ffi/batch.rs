@@ -2,7 +2,7 @@
 
 use super::admit::Reply;
 use super::boundary::boundary;
-use super::config::some_duration;
+use super::config::milliseconds;
 use super::guard::{GUARDS, peerguard_guard};
 use super::id::{peerguard_id, read_id};
 use super::memory::{Place, Plain, Row, Span};
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn peerguard_report_batch(
                 let ticket = raw.to_ticket(guard, &held.inner)?;
                 permits.at(i).spend();
                 let traffic = Traffic { sent: result.sent, received: result.received };
-                let told = held.inner.end(&ticket, outcome, some_duration(result.latency), traffic);
+                let told = held.inner.end(&ticket, outcome, milliseconds(result.latency), traffic);
                 recorded.at(i).put(recorded_number(told));
                 Ok(PEERGUARD_OK)
             };

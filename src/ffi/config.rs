@@ -116,6 +116,12 @@ pub(super) fn some_duration(nanos: u64) -> Option<Duration> {
     (nanos != PEERGUARD_NONE).then(|| Duration::from_nanos(nanos))
 }
 
+/// A latency in milliseconds. No `Duration` on the way, which would divide by a second and by a thousandth.
+#[inline(always)]
+pub(super) fn milliseconds(nanos: u64) -> Option<f64> {
+    (nanos != PEERGUARD_NONE).then(|| nanos as f64 / 1e6)
+}
+
 impl From<&Config> for peerguard_config {
     fn from(config: &Config) -> Self {
         let Config { circuit_breaker: breaker, reputation, bandwidth, .. } = config;

@@ -2,7 +2,7 @@
 
 use super::admit::Reply;
 use super::boundary::boundary;
-use super::config::some_duration;
+use super::config::{milliseconds, some_duration};
 use super::guard::{GUARDS, peerguard_guard};
 use super::id::{peerguard_id, read_id};
 use super::memory::Place;
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn peerguard_peer_report(
         let inner = &held.guard().inner;
         let ticket = held.lend(permit.value().to_ticket(peer, inner)?);
         permit.spend();
-        recorded.put(recorded_number(inner.end(&ticket, outcome, some_duration(latency), traffic)));
+        recorded.put(recorded_number(inner.end(&ticket, outcome, milliseconds(latency), traffic)));
         Ok(Answer::Yes)
     })
 }
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn peerguard_peer_report_period(
         let (traffic, recorded) = unsafe { (read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = PEERS.hold(peer)?;
         let ticket = held.ticket_of(generation);
-        let told = held.guard().inner.end(&ticket, outcome, some_duration(latency), traffic);
+        let told = held.guard().inner.end(&ticket, outcome, milliseconds(latency), traffic);
         recorded.put(recorded_number(told));
         Ok(Answer::Yes)
     })

@@ -1,7 +1,7 @@
 //! How a permit ends, and reports without one.
 
 use super::boundary::boundary;
-use super::config::some_duration;
+use super::config::{milliseconds, some_duration};
 use super::guard::{GUARDS, peerguard_guard};
 use super::id::{peerguard_id, read_id};
 use super::memory::{Place, Plain, read};
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn peerguard_report(
         let held = GUARDS.hold(guard)?;
         let ticket = permit.value().to_ticket(guard, &held.inner)?;
         permit.spend();
-        recorded.put(recorded_number(held.inner.end(&ticket, outcome, some_duration(latency), traffic)));
+        recorded.put(recorded_number(held.inner.end(&ticket, outcome, milliseconds(latency), traffic)));
         Ok(Answer::Yes)
     })
 }

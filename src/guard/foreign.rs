@@ -7,7 +7,6 @@ use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
-use std::time::Duration;
 
 impl Pass<&PeerGuard> {
     /// The ticket, for which the caller is now responsible.
@@ -20,16 +19,10 @@ impl Pass<&PeerGuard> {
 }
 
 impl Inner {
-    /// Ends a permit.
+    /// Ends a permit. The latency is in milliseconds, finite and not negative.
     #[inline(always)]
-    pub(crate) fn end(
-        &self,
-        ticket: &Ticket,
-        outcome: Outcome,
-        latency: Option<Duration>,
-        traffic: Traffic,
-    ) -> Recorded {
-        self.finish(ticket, Report::new(outcome, latency, traffic))
+    pub(crate) fn end(&self, ticket: &Ticket, outcome: Outcome, latency: Option<f64>, traffic: Traffic) -> Recorded {
+        self.finish(ticket, Report { outcome, latency, traffic })
     }
 
     /// Ends a permit without a result.
