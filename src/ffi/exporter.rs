@@ -87,7 +87,7 @@ pub unsafe extern "C" fn peerguard_exporter_new(
 #[unsafe(no_mangle)]
 pub extern "C" fn peerguard_exporter_free(exporter: peerguard_exporter) -> i32 {
     boundary(|| {
-        drop(EXPORTERS.remove(exporter)?);
+        let _stopped = EXPORTERS.remove(exporter)?;
         Ok(Answer::Yes)
     })
 }

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn peerguard_peer_open(
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
         let (id, place) = unsafe { (read_id(id)?, Place::new(peer)?) };
-        let peer = GUARDS.hold(guard)?.peer(&id);
+        let peer = GUARDS.hold(guard)?.peer(id);
         place.put(PEERS.insert(peer)?);
         Ok(Answer::Yes)
     })

@@ -173,7 +173,7 @@ pub unsafe extern "C" fn peerguard_report_key(
         // SAFETY: the pointers point to what the header says.
         let (id, traffic, recorded) = unsafe { (read_id(id)?, read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = GUARDS.hold(guard)?;
-        recorded.put(recorded_number(held.report(&id, outcome, some_duration(latency), traffic)));
+        recorded.put(recorded_number(held.report(id, outcome, some_duration(latency), traffic)));
         Ok(Answer::Yes)
     })
 }
