@@ -4,7 +4,7 @@ use super::admit::Reply;
 use super::boundary::boundary;
 use super::config::milliseconds;
 use super::guard::{GUARDS, peerguard_guard};
-use super::id::{peerguard_id, read_id};
+use super::id::peerguard_id;
 use super::memory::{Place, Plain, Row, Span};
 use super::permit::{PEERGUARD_HOLD_SEEN, peerguard_permit, peerguard_rejection, recorded_number};
 use super::report::outcome;
@@ -74,17 +74,15 @@ pub unsafe extern "C" fn peerguard_admit_batch(
 ) -> i32 {
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
-        let (given, permits) = unsafe { (Span::new(ids, count)?, Row::new(permits, count)?) };
+        let (ids, permits) = unsafe { (Span::new(ids, count)?.peers(), Row::new(permits, count)?) };
         // SAFETY: as above.
         let (rejections, admitted) = unsafe { (Row::optional(rejections, count)?, Place::optional(admitted)?) };
         let held = GUARDS.hold(guard)?;
         let mut passed = 0;
-        for (i, id) in given.places().enumerate() {
-            // SAFETY: as above; the span has looked at the pointer.
-            let id = unsafe { read_id(id)? };
+        for (i, (id, answer)) in ids.iter().zip(held.admit_batch(ids)).enumerate() {
             rejections.at(i).put(peerguard_rejection::NOTHING);
             let reply = Reply::at(permits.at(i), rejections.at(i));
-            if reply.give(held.admit(id), id, guard, &held.inner) == Answer::Yes {
+            if reply.give(answer, id, guard, &held.inner) == Answer::Yes {
                 passed += 1;
             }
         }

@@ -46,6 +46,20 @@ pub(super) unsafe fn read_id<'a>(id: *const peerguard_id) -> Result<&'a PeerId, 
     unsafe { id.cast::<PeerId>().as_ref() }.ok_or(Failure::Null)
 }
 
+impl Span<peerguard_id> {
+    /// The ids where they stand.
+    ///
+    /// # Safety
+    /// Nobody writes them while what is returned is used.
+    pub(super) unsafe fn peers<'a>(self) -> &'a [PeerId] {
+        if self.length() == 0 {
+            return &[];
+        }
+        // SAFETY: by the contract of `Span::new`; a `PeerId` is 32 bytes, as an id is.
+        unsafe { std::slice::from_raw_parts(self.pointer().cast(), self.length()) }
+    }
+}
+
 /// Makes a peer id of an id of any length: its SHA-256 digest. For libp2p multihashes, enode records, addresses.
 ///
 /// `data`: `length` bytes; may be NULL if `length` is 0. Any thread; about 100 ns.

@@ -214,10 +214,12 @@ impl<T: Plain> Span<T> {
         Ok(Self { first, length })
     }
 
-    /// Where the values stand.
-    pub(super) fn places(self) -> impl Iterator<Item = *const T> {
-        // `wrapping_add`: below the length, so it stays inside.
-        (0..self.length).map(move |i| self.first.wrapping_add(i))
+    pub(super) fn pointer(self) -> *const T {
+        self.first
+    }
+
+    pub(super) fn length(self) -> usize {
+        self.length
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = T> {

@@ -19,6 +19,7 @@ use crate::table::Tenancy;
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
 use crate::token_bucket::rate::Rate;
+use crate::token_bucket::setting::Setting;
 
 /// Bytes that a caller asks for.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +81,7 @@ impl Inner {
 
     #[inline]
     pub(super) fn global_limit(&self, direction: Direction) -> Option<(&Bucket, Limit)> {
-        // Relaxed: the limit stands alone.
-        let rate = self.global_rates[direction.index()].load(Ordering::Relaxed);
-        self.limit(rate).map(|limit| (&*self.global[direction.index()], limit))
+        self.limit(self.global_rates[direction.index()].rate()).map(|limit| (&*self.global[direction.index()], limit))
     }
 
     /// Takes bytes for a peer by key.
@@ -151,8 +150,11 @@ impl Inner {
         let record = self.table.record(tenancy.slot);
         let Demand { bytes, peer, global } = self.demand(record, tenancy.slot, gate, want);
         // Both words are read and both costs known before the first CAS, which later loads would wait for.
-        let price = |(bucket, limit): &(&Bucket, Limit)| (bucket.paid_at(), limit.rate.cost(bytes));
-        let (peer_price, global_price) = (peer.as_ref().map(price), global.as_ref().map(price));
+        let i = want.direction.index();
+        let price =
+            |(bucket, limit): &(&Bucket, Limit), setting: &Setting| (bucket.paid_at(), setting.cost(limit.rate, bytes));
+        let peer_price = peer.as_ref().map(|peer| price(peer, &self.peer_rates[i]));
+        let global_price = global.as_ref().map(|global| price(global, &self.global_rates[i]));
         let at = (recent, self.grain);
         let (mut charge, mut taken) = (Charge::default(), None);
         if let (Some((bucket, limit)), Some((before, cost))) = (&peer, peer_price) {
@@ -175,7 +177,7 @@ impl Inner {
             && !record.is_still(tenancy.life)
         {
             self.put_back(id, tenancy, want.direction, taken, charge.peer);
-            self.global[want.direction.index()].refund(charge.global);
+            self.global[i].refund(charge.global);
             return Err(Some(recent));
         }
         record.see(recent);
@@ -224,8 +226,7 @@ impl Inner {
     /// What is asked of a peer's bucket and of everybody's. `gate`: as for `take_quickly`.
     #[inline(always)]
     fn demand<'a>(&'a self, record: &'a Record, slot: u32, gate: GateWord, want: Want) -> Demand<'a> {
-        // Relaxed: the limit stands alone.
-        let inherited = self.peer_rates[want.direction.index()].load(Ordering::Relaxed);
+        let inherited = self.peer_rates[want.direction.index()].rate();
         let rate = if gate.limited() { self.table.limits(slot).rate(want.direction, inherited) } else { inherited };
         let peer = self.limit(rate).map(|limit| (&record.buckets[want.direction.index()], limit));
         Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) }

@@ -2,7 +2,7 @@
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, OwnedPermit, Pass, PeerGuard, Permit, stripe_of};
-use crate::breaker::gate::Generation;
+use crate::breaker::gate::{GateWord, Generation};
 use crate::breaker::transition::Asker;
 use crate::config::Newcomers;
 use crate::counters::Total;
@@ -37,7 +37,12 @@ impl PeerGuard {
 impl Inner {
     #[inline(always)]
     fn admit(&self, id: &PeerId) -> Result<Ticket, Rejection> {
-        let found = self.table.find(id);
+        self.admit_found(id, self.table.find(id))
+    }
+
+    /// `found`: what the table has of the peer.
+    #[inline(always)]
+    pub(super) fn admit_found(&self, id: &PeerId, found: Option<(Tenancy, GateWord)>) -> Result<Ticket, Rejection> {
         if let Some((tenancy, gate)) = found
             && gate.admits()
         {

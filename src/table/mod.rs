@@ -23,6 +23,7 @@
 mod hash;
 mod index;
 mod insert;
+mod memory;
 
 use crossbeam_utils::CachePadded;
 
@@ -34,8 +35,10 @@ use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::view::Image;
 use crate::sync::{AtomicU64, Ordering};
-use hash::{Hasher, Place};
+use hash::Hasher;
+pub(crate) use hash::Place;
 use index::{Group, WAYS};
+use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
 pub(crate) const SHARDS: usize = 16;
@@ -75,8 +78,8 @@ impl Table {
     pub(crate) fn new(capacity: usize, rates: bool, keys: [u64; 9]) -> Self {
         let groups = (capacity * 100).div_ceil(WAYS * LOAD).max(2);
         Self {
-            groups: (0..groups).map(|_| Group::new()).collect(),
-            records: (0..capacity).map(|_| Record::free()).collect(),
+            groups: slab(groups, Group::new),
+            records: slab(capacity, Record::free),
             limits: (0..capacity).map(|_| OwnLimits::none()).collect(),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
@@ -121,12 +124,47 @@ impl Table {
         self.find_at(&words, &self.place(&words))
     }
 
+    /// As [`Self::find`], for a peer whose place is known.
+    #[inline]
+    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<(Tenancy, GateWord)> {
+        self.find_at(&id.words(), place)
+    }
+
+    /// A peer's place. The memory of its groups is asked for, but not waited for.
+    #[inline]
+    pub(crate) fn ask_for_groups(&self, id: &PeerId) -> Place {
+        let place = self.place(&id.words());
+        place.groups.iter().for_each(|&group| prefetch(&self.groups[group]));
+        place
+    }
+
+    /// Asks for the records that may be the peer's of a place, what a check reads and what a report writes.
+    #[inline]
+    pub(crate) fn ask_for_records(&self, place: &Place) {
+        for group in place.groups {
+            for entry in self.groups[group].matching(place.tag) {
+                self.ask_for_record(entry.tenancy().slot);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn ask_for_record(&self, slot: u32) {
+        let record = self.record(slot);
+        prefetch(record);
+        prefetch(&record.last_seen);
+    }
+
     #[inline]
     fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+        // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
+        prefetch(&self.groups[place.groups[1]]);
         for group in place.groups {
             for entry in self.groups[group].matching(place.tag) {
                 let tenancy = entry.tenancy();
                 let record = self.record(tenancy.slot);
+                // What a take and a report write comes together with what the check reads.
+                prefetch(&record.last_seen);
                 // Acquire: pairs with the Release store that opened the record; its key and words are visible.
                 if !record.meta.load(Ordering::Acquire).is(tenancy.life) || !record.holds(words) {
                     continue;
