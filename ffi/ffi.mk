@@ -160,8 +160,10 @@ ffi-valgrind: capi
 	# Rust keeps what it knows of a thread that C started by a pointer into the block, which looks like a possible leak.
 	$(FFI_VALGRIND) --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect $(FFI_T)/exporters-plain
 
-# The Go module, against the static library of this repository.
+# The Go module, against the static library of this repository. Go does not look at that file when it decides whether what
+# it has built or tested is up to date: hence -count=1, and a flag that differs with the library.
 GO ?= go
+ffi_fresh = -ldflags="-X main.library=$$(cksum < $(abspath ffi/go/lib/libpeerguard.a) | cut -d' ' -f1)"
 
 go: capi
 	cp $(FFI_OUT)/libpeerguard.a ffi/go/lib/
@@ -172,13 +174,13 @@ go: capi
 # Vetted, under the race detector and the strict check of cgo's pointers, and once more against the installed library.
 ffi-go: go ffi-installed
 	cd ffi/go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
-	cd ffi/go && $(GO) test -race ./...
-	cd ffi/go && GOEXPERIMENT=cgocheck2 $(GO) test ./...
+	cd ffi/go && $(GO) test -count=1 -race ./...
+	cd ffi/go && GOEXPERIMENT=cgocheck2 $(GO) test -count=1 ./...
 	cd ffi/go && LD_LIBRARY_PATH=$(abspath $(FFI_STAGE))/lib PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig \
-		$(GO) test -tags peerguard_system ./...
+		$(GO) test -count=1 -tags peerguard_system ./...
 
 ffi-go-bench: go
-	cd ffi/go/bench && $(GO) run .
+	cd ffi/go/bench && $(GO) run $(ffi_fresh) .
 
 .PHONY: ffi-examples ffi-two-rusts ffi-cost
 
@@ -187,7 +189,7 @@ ffi-examples: go
 	mkdir -p $(FFI_T)
 	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/examples/node.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/node
 	$(FFI_T)/node 127.0.0.1:0
-	cd ffi/go && $(GO) run ./examples/node 127.0.0.1:0
+	cd ffi/go && $(GO) run $(ffi_fresh) ./examples/node 127.0.0.1:0
 
 # A host that links another Rust library beside the static one.
 ffi-two-rusts: capi
