@@ -17,9 +17,27 @@ mod header {
     const PREFACE: &str = include_str!("ffi/preface.h");
 
     /// The files of src/ffi that have something for the header, in its order.
-    const SOURCES: [&str; 16] = [
-        "status", "text", "config", "id", "permit", "report", "view", "event", "guard", "admit", "calls", "batch",
-        "peer", "operator", "query", "snapshot",
+    const SOURCES: [&str; 20] = [
+        "status",
+        "text",
+        "config",
+        "id",
+        "permit",
+        "report",
+        "view",
+        "event",
+        "guard",
+        "admit",
+        "calls",
+        "batch",
+        "peer",
+        "records",
+        "operator",
+        "query",
+        "snapshot",
+        "text_handle",
+        "export_options",
+        "exporter",
     ];
 
     pub(crate) fn render() {

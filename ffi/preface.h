@@ -31,12 +31,15 @@
  * - Pointers. NULL and misaligned ones are refused with a code; NULL is fine only where it says so. That the memory is
  *   there and large enough cannot be checked.
  * - Structs that may grow begin with struct_size; set it to the sizeof of yours, or let the init function do it.
- * - Handles (guards, peers, snapshots) are 64-bit values, not pointers. One that was freed, that is of another kind, or
+ * - Handles (guards, peers, snapshots, exporters, texts) are 64-bit values, not pointers. One that was freed, that is of another kind, or
  *   that was never given out is refused with a code. Freeing waits for the calls that other threads are making on it.
  * - Threads. Every function may be called from any thread at any time, on the same handles too. None blocks another but
- *   the frees. Memory that you pass must not be written by others meanwhile.
+ *   the frees and the publications of an exporter. Memory that you pass must not be written by others meanwhile.
  * - Not from inside: a call on a handle that is made by a clock of yours, or by a signal handler, while the same thread is
- *   in a call is refused with PEERGUARD_ERR_REENTRANT. After fork, a child must not use the handles of its parent.
+ *   in a call is refused with PEERGUARD_ERR_REENTRANT.
+ * - After fork, a child that runs another program needs nothing. One that goes on has a copy of the guards as they stood,
+ *   without the threads: it may make guards of its own, and must neither use nor free handles from before. A free might
+ *   wait for ever for a thread that is not there, an exporter has stopped, and what is recorded reaches the child only.
  * - Errors are found in the order: enumerators, pointers, handle, permit.
  * - Bugs of the library come back as PEERGUARD_ERR_PANIC, with a message on the standard error output; the process goes
  *   on. Only the want of memory ends it.

@@ -31,12 +31,15 @@
  * - Pointers. NULL and misaligned ones are refused with a code; NULL is fine only where it says so. That the memory is
  *   there and large enough cannot be checked.
  * - Structs that may grow begin with struct_size; set it to the sizeof of yours, or let the init function do it.
- * - Handles (guards, peers, snapshots) are 64-bit values, not pointers. One that was freed, that is of another kind, or
+ * - Handles (guards, peers, snapshots, exporters, texts) are 64-bit values, not pointers. One that was freed, that is of another kind, or
  *   that was never given out is refused with a code. Freeing waits for the calls that other threads are making on it.
  * - Threads. Every function may be called from any thread at any time, on the same handles too. None blocks another but
- *   the frees. Memory that you pass must not be written by others meanwhile.
+ *   the frees and the publications of an exporter. Memory that you pass must not be written by others meanwhile.
  * - Not from inside: a call on a handle that is made by a clock of yours, or by a signal handler, while the same thread is
- *   in a call is refused with PEERGUARD_ERR_REENTRANT. After fork, a child must not use the handles of its parent.
+ *   in a call is refused with PEERGUARD_ERR_REENTRANT.
+ * - After fork, a child that runs another program needs nothing. One that goes on has a copy of the guards as they stood,
+ *   without the threads: it may make guards of its own, and must neither use nor free handles from before. A free might
+ *   wait for ever for a thread that is not there, an exporter has stopped, and what is recorded reaches the child only.
  * - Errors are found in the order: enumerators, pointers, handle, permit.
  * - Bugs of the library come back as PEERGUARD_ERR_PANIC, with a message on the standard error output; the process goes
  *   on. Only the want of memory ends it.
@@ -104,8 +107,17 @@
 // There are 2^20 handles of this kind already.
 #define PEERGUARD_ERR_TOO_MANY -16
 
-// The text is no peer id.
+// The text is not what it should be: a peer id, an address, a request.
 #define PEERGUARD_ERR_TEXT -17
+
+// The library was built without this.
+#define PEERGUARD_ERR_UNSUPPORTED -18
+
+// The system refused: an address that cannot be had, or a thread.
+#define PEERGUARD_ERR_SYSTEM -19
+
+// To serve at an address that is not a loopback one, a token is needed.
+#define PEERGUARD_ERR_TOKEN -20
 
 // Version of this interface. A library whose number differs from the header's must not be used with it.
 #define PEERGUARD_ABI_VERSION 1
@@ -157,6 +169,9 @@
 
 // The peer is a newcomer, no record can be made for it, and the configuration refuses such peers.
 #define PEERGUARD_REASON_TABLE_FULL 9
+
+// `hold` of a permit whose peer has a record, number `slot`.
+#define PEERGUARD_HOLD_SEEN 1
 
 // The result counted.
 #define PEERGUARD_RECORDED_COUNTED 0
@@ -300,6 +315,33 @@
 // See PEERGUARD_GATE_GENERATION_SHIFT.
 #define PEERGUARD_GATE_GENERATION_MASK 16383
 
+// No peer has series of its own in the metrics.
+#define PEERGUARD_SERIES_NONE 0
+
+// The worst of those in trouble.
+#define PEERGUARD_SERIES_WORST 1
+
+// Those with the highest scores.
+#define PEERGUARD_SERIES_TOP 2
+
+// Every peer: with 100,000 peers that is 400,000 series.
+#define PEERGUARD_SERIES_ALL 3
+
+// Prometheus' classic text, version 0.0.4.
+#define PEERGUARD_METRICS_CLASSIC 0
+
+// OpenMetrics 1.0.0.
+#define PEERGUARD_METRICS_OPENMETRICS 1
+
+// The request may only read.
+#define PEERGUARD_ROLE_READER 0
+
+// The request may also ban, unban, force, reset and change limits.
+#define PEERGUARD_ROLE_OPERATOR 1
+
+// Bytes of the longest address, with the 0 at its end.
+#define PEERGUARD_ADDRESS_TEXT 64
+
 // A peer's identity: 32 bytes, as a rule a public key.
 typedef struct peerguard_id {
   // The bytes.
@@ -310,7 +352,8 @@ typedef struct peerguard_id {
 typedef uint64_t peerguard_guard;
 
 // Leave to talk to a peer once: what an admit gives. It is memory of yours and needs no freeing; report it once, or cancel
-// it. A copy of a permit is the same permit: report one of them. The fields are to be read, not written.
+// it. A copy of a permit is the same permit: report one of them, for the report of each would count. The fields are to be
+// read, not written, but see `peerguard_records`.
 typedef struct peerguard_permit {
   // The guard or peer that gave it.
   uint64_t owner;
@@ -430,10 +473,10 @@ typedef struct peerguard_config {
 // A clock of the node's own.
 typedef struct peerguard_clock {
   // Tells nanoseconds since any origin. It is called on the hot paths from every thread that uses the guard: it must be
-  // thread-safe, must not block, should not go back, and must not call this library for a guard, peer or snapshot
+  // thread-safe, must not block, should not go back, and must not call this library for what has a handle
   // (PEERGUARD_ERR_REENTRANT), throw, or jump out.
   uint64_t (*now)(void *context);
-  // Passed to `now`. It must live until the guard and all its peers are freed.
+  // Passed to `now`. It must live until the guard, its peers and its exporters are freed.
   void *context;
 } peerguard_clock;
 
@@ -464,6 +507,44 @@ typedef struct peerguard_result {
 // One peer's record, held for as long as a connection lives: no hashing, no look-up, and the record is not evicted. 0 is
 // never one.
 typedef uint64_t peerguard_peer;
+
+// How to find a peer's gate word again without a call, once its slot is known: what `peerguard_records_of` tells.
+//
+// Record number `slot` begins at `first` + `slot` * `stride`; `slot` is below `count`. All its words have 8 bytes, are
+// aligned, and may be loaded atomically (acquire), never written. To ask for a peer whose permit bore that `slot` once
+// (with `hold` PEERGUARD_HOLD_SEEN):
+//
+// 1. Load meta. If (meta & `tenant_mask`) differs from (meta & `life_mask`) + `live`, nobody is there.
+// 2. Load the four words of the key: the id's bytes 0 to 7, then 8 to 15 and so on, least significant byte first. Load the
+//    gate word.
+// 3. Load meta again. If (meta & `tenant_mask`) has changed, the slot has changed hands.
+//
+// If the key is the peer's, and (gate & PEERGUARD_GATE_CLOSED_MASK) is 0, `peerguard_admit` would give a permit with these
+// fields, and the binding may make it up and report it: `owner` the guard's handle, `id`, `slot`, `life` = meta & `life_mask`,
+// `generation` from the gate word (see PEERGUARD_GATE_GENERATION_SHIFT), `state` 1, `hold` PEERGUARD_HOLD_SEEN, all else 0.
+// In every other case: call `peerguard_admit`.
+typedef struct peerguard_records {
+  // sizeof(peerguard_records): set it before the call.
+  size_t struct_size;
+  // Address of record 0.
+  const void *first;
+  // Number of records.
+  uint64_t count;
+  // Bytes from one record to the next.
+  uint64_t stride;
+  // Offset of the meta word in a record.
+  uint64_t meta;
+  // Offset of the first word of the key.
+  uint64_t key;
+  // Offset of the gate word.
+  uint64_t gate;
+  // See step 1.
+  uint64_t tenant_mask;
+  // See step 1.
+  uint64_t life_mask;
+  // See step 1.
+  uint64_t live;
+} peerguard_records;
 
 // The limits of a running guard, in bytes per second; 0 = unlimited, at most 2^40.
 typedef struct peerguard_limits {
@@ -687,6 +768,42 @@ typedef struct peerguard_latency {
   // 999 in a thousand.
   double p999;
 } peerguard_latency;
+
+// A text that a call made. 0 is never one.
+typedef uint64_t peerguard_text;
+
+// What an exporter does. Fill it with `peerguard_exporter_options_init`, then change what you like.
+//
+// The texts end with a 0, are UTF-8 of at most 4,096 bytes, are read during the call only, and may be NULL.
+typedef struct peerguard_exporter_options {
+  // sizeof(peerguard_exporter_options), set by `peerguard_exporter_options_init`.
+  size_t struct_size;
+  // Where to serve HTTP, such as "127.0.0.1:9100" or "[::1]:0"; port 0 takes a free one. NULL: nowhere (NULL).
+  const char *address;
+  // What a reader must send as `Authorization: Bearer`; needed where the address is not a loopback one (NULL).
+  const char *token;
+  // What an operator must send to change something; without it nothing can be changed over HTTP (NULL).
+  const char *operator_token;
+  // Names by which the server is reached besides localhost and addresses, separated by commas (NULL).
+  const char *hosts;
+  // Nanoseconds between two snapshots: 1 ms to 1 h; PEERGUARD_NONE = only by `peerguard_exporter_publish` (1 s).
+  uint64_t interval;
+  // A client must have sent its request, and an answer must move, within this time: 1 ms to 1 h (5 s).
+  uint64_t timeout;
+  // `/healthz` says 503 when the snapshot is older: 1 ms to 1 h (30 s).
+  uint64_t stale_after;
+  // Largest body of a request, in bytes: at most 2^30 (2^20).
+  uint64_t max_body;
+  // Most peers with series of their own (100).
+  uint64_t series_limit;
+  // PEERGUARD_SERIES_...: which peers have series of their own (worst).
+  uint32_t series;
+  // Most connections at once: 1 to 2^20 (4096).
+  uint32_t max_connections;
+} peerguard_exporter_options;
+
+// What tells others how a guard's peers fare. 0 is never one.
+typedef uint64_t peerguard_exporter;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1030,6 +1147,15 @@ int32_t peerguard_peer_refund(peerguard_peer peer,
                               uint64_t bytes,
                               uint64_t *returned);
 
+// Tells where a guard's records lie: see `peerguard_records`. They stay there, whoever has them, until the last handle of
+// the guard and the last of its peers are freed: who loads must keep one. Any thread.
+//
+// `records`: set its `struct_size` first.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _STRUCT_SIZE, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_records_of(peerguard_guard guard,
+                             struct peerguard_records *records);
+
 // Bans a peer.
 //
 // `duration`: nanoseconds, or PEERGUARD_NONE for a ban that ends only when lifted; under a ban in force the later end holds.
@@ -1213,6 +1339,125 @@ int32_t peerguard_snapshot_sync_candidates(peerguard_snapshot snapshot,
                                            size_t view_size,
                                            size_t capacity,
                                            size_t *written);
+
+// Tells how many bytes a text has. It ends without a 0.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_text_length(peerguard_text text, size_t *length);
+
+// Reads a text from byte number `first` (0 is the first) on.
+//
+// `bytes`: `capacity` bytes. `written` receives how many were put there: fewer than `capacity` at the end; no 0 is added.
+// Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _LENGTH, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_text_read(peerguard_text text,
+                            size_t first,
+                            char *bytes,
+                            size_t capacity,
+                            size_t *written);
+
+// Frees a text, when calls on it that other threads are making have returned.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_text_free(peerguard_text text);
+
+// Writes the default options.
+//
+// `struct_size`: sizeof(peerguard_exporter_options). Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT; PEERGUARD_ERR_STRUCT_SIZE if header and library do not match, and
+// nothing is written.
+int32_t peerguard_exporter_options_init(struct peerguard_exporter_options *options,
+                                        size_t struct_size);
+
+// Makes an exporter: takes a first snapshot, starts a thread that takes the next ones, and serves HTTP on another thread if
+// `options` has an address. Then the page is at `/`, the metrics at `/metrics`, GraphQL at `/graphql` (POST), everything as
+// JSON at `/snapshot.json`, the health at `/healthz`.
+//
+// On a loopback address everyone on the machine may read; any other address needs a token. Nothing can be changed over
+// HTTP without the operator's token. `exporter` receives the handle; free it with `peerguard_exporter_free`. It keeps the
+// guard's memory and works on when the guard is freed. `system_error` receives the system's error number with
+// PEERGUARD_ERR_SYSTEM (0 if it gave none); may be NULL. Any thread; about 100 ns for each peer.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_UNSUPPORTED if the library was built without exporters; PEERGUARD_ERR_SYSTEM if the
+// address cannot be had or a thread was not given; PEERGUARD_ERR_TOKEN for an address that needs a token;
+// PEERGUARD_ERR_TEXT for one that is none and for a text that is not UTF-8; PEERGUARD_ERR_CONFIG for a number out of its
+// range; PEERGUARD_ERR_ENUM, _LENGTH (a text of more than 4,096 bytes), _STRUCT_SIZE, _NULL, _ALIGNMENT, _TOO_MANY,
+// _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_exporter_new(peerguard_guard guard,
+                               const struct peerguard_exporter_options *options,
+                               peerguard_exporter *exporter,
+                               int32_t *system_error);
+
+// Frees an exporter, when calls on it that other threads are making have returned: stops its server, whose connections are
+// cut, and its threads, and waits for their end. Up to some hundred milliseconds.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_exporter_free(peerguard_exporter exporter);
+
+// Tells where an exporter serves, such as "127.0.0.1:9100" or "[::1]:9100", ended by a 0: with the port that port 0 found.
+//
+// `text`: `capacity` bytes, at least PEERGUARD_ADDRESS_TEXT. Any thread.
+//
+// Returns PEERGUARD_OK, PEERGUARD_NO if it does not serve, and `text` is empty; PEERGUARD_ERR_NULL, _LENGTH, _HANDLE,
+// _FREED, _REENTRANT.
+int32_t peerguard_exporter_address(peerguard_exporter exporter,
+                                   char *text,
+                                   size_t capacity);
+
+// Takes a snapshot and publishes it now: what is read from now on is at least as new. For an exporter whose `interval` is
+// PEERGUARD_NONE, or a reader that cannot wait for the next one. Any thread; about 100 ns for each peer.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_exporter_publish(peerguard_exporter exporter);
+
+// Writes the metrics of the latest snapshot for Prometheus.
+//
+// `format`: PEERGUARD_METRICS_CLASSIC or PEERGUARD_METRICS_OPENMETRICS. `text` receives the handle of the text; read it with
+// `peerguard_text_read`, free it with `peerguard_text_free`. Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_ENUM, _NULL, _ALIGNMENT, _TOO_MANY, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_exporter_metrics(peerguard_exporter exporter,
+                                   uint32_t format,
+                                   peerguard_text *text);
+
+// Carries out a GraphQL request against the latest snapshot.
+//
+// `request`: `length` bytes of JSON, {"query": ..., "variables": ..., "operationName": ...}. `role`:
+// PEERGUARD_ROLE_READER, or PEERGUARD_ROLE_OPERATOR for a request that may change something. `text` receives the handle of
+// the answer, {"data": ..., "errors": ...}, also for a request that GraphQL refuses; see `peerguard_exporter_metrics`. Any
+// thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_TEXT if the request is not such JSON; PEERGUARD_ERR_ENUM, _NULL, _LENGTH, _ALIGNMENT,
+// _TOO_MANY, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_exporter_query(peerguard_exporter exporter,
+                                 const char *request,
+                                 size_t length,
+                                 uint32_t role,
+                                 peerguard_text *text);
+
+// Writes the latest snapshot as JSON: totals and every peer, as `/snapshot.json` serves it.
+//
+// `text` receives the handle of the text; see `peerguard_exporter_metrics`. Any thread; about 1 KB for each peer.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _TOO_MANY, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_exporter_snapshot(peerguard_exporter exporter,
+                                    peerguard_text *text);
+
+// Tells which form of the metrics a scraper asks for by its `Accept` header, for a node with a server of its own.
+//
+// `accept`: `length` bytes; NULL and 0 if there is no such header. `format` receives PEERGUARD_METRICS_OPENMETRICS if it is
+// preferred to plain text, else PEERGUARD_METRICS_CLASSIC. Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_UNSUPPORTED if the library was built without exporters; PEERGUARD_ERR_NULL, _LENGTH,
+// _ALIGNMENT.
+int32_t peerguard_metrics_negotiate(const char *accept,
+                                    size_t length,
+                                    uint32_t *format);
+
+// The `Content-Type` of a form of the metrics; that of the classic text for a number that is none. Static memory. Any thread.
+const char *peerguard_metrics_content_type(uint32_t format);
 
 #ifdef __cplusplus
 }  // extern "C"

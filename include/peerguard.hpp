@@ -21,6 +21,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -209,6 +210,55 @@ private:
     detail::Handle<peerguard_snapshot_free> handle_;
 };
 
+/// The default options of an exporter: a snapshot each second, no server.
+inline peerguard_exporter_options default_exporter_options() {
+    peerguard_exporter_options options;
+    detail::yes(peerguard_exporter_options_init(&options, sizeof options));
+    return options;
+}
+
+/// Metrics, queries and the snapshot as text, and a server for them, while this lives.
+class Exporter {
+public:
+    explicit Exporter(uint64_t handle) noexcept : handle_(handle) {}
+    /// Where it serves, with the port; empty if it does not.
+    std::string address() const {
+        char text[PEERGUARD_ADDRESS_TEXT];
+        detail::yes(peerguard_exporter_address(handle_.get(), text, sizeof text));
+        return text;
+    }
+    void publish() { detail::yes(peerguard_exporter_publish(handle_.get())); }
+    /// For Prometheus.
+    std::string metrics(uint32_t format = PEERGUARD_METRICS_CLASSIC) const {
+        return text([&](auto *text) { return peerguard_exporter_metrics(handle_.get(), format, text); });
+    }
+    /// The answer to a GraphQL request: {"query": ..., "variables": ...}.
+    std::string query(const std::string &request, uint32_t role = PEERGUARD_ROLE_READER) {
+        return text([&](auto *text) {
+            return peerguard_exporter_query(handle_.get(), request.data(), request.size(), role, text);
+        });
+    }
+    /// Totals and every peer, as JSON.
+    std::string snapshot() const {
+        return text([&](auto *text) { return peerguard_exporter_snapshot(handle_.get(), text); });
+    }
+    peerguard_exporter handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Make>
+    static std::string text(Make make) {
+        peerguard_text word = 0;
+        detail::yes(make(&word));
+        const detail::Handle<peerguard_text_free> text(word);
+        std::size_t length = 0;
+        detail::yes(peerguard_text_length(text.get(), &length));
+        std::string all(length, '\0');
+        if (length != 0) detail::yes(peerguard_text_read(text.get(), 0, &all[0], length, &length));
+        return all;
+    }
+    detail::Handle<peerguard_exporter_free> handle_;
+};
+
 /// The default configuration.
 inline peerguard_config default_config() {
     peerguard_config config;
@@ -253,6 +303,15 @@ public:
         peerguard_snapshot snapshot = 0;
         detail::yes(peerguard_snapshot_take(handle_.get(), &snapshot));
         return Snapshot(snapshot);
+    }
+    /// Exports, and serves HTTP in the background if the options have an address. The error's message tells the system's.
+    Exporter exporter(const peerguard_exporter_options &options = default_exporter_options()) const {
+        peerguard_exporter exporter = 0;
+        int32_t number = 0;
+        const int32_t answer = peerguard_exporter_new(handle_.get(), &options, &exporter, &number);
+        if (answer == PEERGUARD_ERR_SYSTEM && number != 0) throw Error(answer, std::generic_category().message(number));
+        detail::yes(answer);
+        return Exporter(exporter);
     }
     /// At most `most` of the oldest events that nobody has drained.
     std::vector<peerguard_event> drain_events(std::size_t most) {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 /// Ids of another length (libp2p multihashes, enode records, addresses) are brought to 32 bytes by [`PeerId::digest`],
 /// never silently.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
 pub struct PeerId([u8; 32]);
 
 impl PeerId {

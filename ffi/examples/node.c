@@ -1,7 +1,9 @@
 /* A node that syncs with six peers over real sockets, three of which are no good.
  *
  * Each peer is a server on loopback. The node asks the guard before every sync, tells it how the sync went, and in the end
- * prints what it has learnt. It exits with 1 if the guard has not kept it from the bad peers. */
+ * prints what it has learnt. It exits with 1 if the guard has not kept it from the bad peers.
+ *
+ * usage: node [ADDRESS]   with an address such as 127.0.0.1:9100 it serves a page, metrics and queries there */
 #define _POSIX_C_SOURCE 200809L
 #include "peerguard.h"
 
@@ -9,6 +11,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -117,14 +120,34 @@ static void visit(struct peer *peer) {
                           (uint64_t)((to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec), &traffic, NULL);
 }
 
-int main(void) {
+/* Page, metrics and queries in the background. */
+static peerguard_exporter show(peerguard_guard guard, const char *where) {
+    peerguard_exporter_options options;
+    peerguard_exporter exporter = 0;
+    char address[PEERGUARD_ADDRESS_TEXT];
+    int32_t number = 0, answer;
+    peerguard_exporter_options_init(&options, sizeof options);
+    options.address = where;
+    answer = peerguard_exporter_new(guard, &options, &exporter, &number);
+    if (answer != PEERGUARD_OK) {
+        fprintf(stderr, "%s: %s, %s\n", where, peerguard_status_text(answer), strerror(number));
+        exit(2);
+    }
+    peerguard_exporter_address(exporter, address, sizeof address);
+    printf("page at http://%s\n", address);
+    return exporter;
+}
+
+int main(int argc, char **argv) {
     peerguard_config config;
+    peerguard_exporter exporter = 0;
     peerguard_guard guard;
     int well = 1;
     peerguard_config_init(&config, sizeof config);
     config.max_peers = 1000;
     config.recovery_timeout = 500000000;
     if (peerguard_new(&config, NULL, &guard) != PEERGUARD_OK) return 1;
+    if (argc > 1) exporter = show(guard, argv[1]);
     for (unsigned n = 0; n < PEERS; n++) {
         if (start(&peers[n], n) != 0 || peerguard_peer_open(guard, &peers[n].id, &peers[n].handle) != PEERGUARD_OK) return 1;
     }
@@ -145,6 +168,7 @@ int main(void) {
         if (peer->behaviour <= FLAKY ? peer->refused != 0 : peer->tried > ROUNDS / 2) well = 0;
         peerguard_peer_free(peer->handle);
     }
+    if (exporter) peerguard_exporter_free(exporter);
     peerguard_free(guard);
     return !well;
 }

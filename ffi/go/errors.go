@@ -29,6 +29,14 @@ var (
 	ErrInvalid = errors.New("peerguard: invalid argument")
 	// ErrPeerID: the text is no peer id.
 	ErrPeerID = errors.New("peerguard: not a peer id")
+	// ErrText: a text is not what it should be: an address, a request.
+	ErrText = errors.New("peerguard: invalid text")
+	// ErrUnsupported: the library was built without exporters.
+	ErrUnsupported = errors.New("peerguard: not in this build of the library")
+	// ErrSystem: an address cannot be had, or the system gave no thread.
+	ErrSystem = errors.New("peerguard: refused by the system")
+	// ErrToken: to serve at an address that is not a loopback one, a token is needed.
+	ErrToken = errors.New("peerguard: this address needs a token")
 	// ErrInternal: a bug in the library was met.
 	ErrInternal = errors.New("peerguard: internal error")
 )
@@ -54,7 +62,13 @@ func failure(status C.int32_t) error {
 	case C.PEERGUARD_ERR_ENUM, C.PEERGUARD_ERR_LENGTH:
 		return ErrInvalid
 	case C.PEERGUARD_ERR_TEXT:
-		return ErrPeerID
+		return ErrText
+	case C.PEERGUARD_ERR_UNSUPPORTED:
+		return ErrUnsupported
+	case C.PEERGUARD_ERR_SYSTEM:
+		return ErrSystem
+	case C.PEERGUARD_ERR_TOKEN:
+		return ErrToken
 	default:
 		return fmt.Errorf("%w: %s", ErrInternal, C.GoString(C.peerguard_status_text(status)))
 	}

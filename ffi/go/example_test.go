@@ -1,11 +1,14 @@
 package peerguard_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
-	peerguard "github.com/peerguard/peerguard/ffi/go"
+	peerguard "peerguard.example/go"
 )
 
 func sync(id peerguard.PeerID) error { return errors.New("connection reset") }
@@ -93,6 +96,81 @@ func ExampleGuard_AdmitBatch() {
 	// Output:
 	// 2 peerguard: refused: forced_open
 	// 2 <nil>
+}
+
+// Page, metrics and queries in one call, for an operator on this machine.
+func ExampleGuard_Serve() {
+	guard, err := peerguard.New(peerguard.DefaultConfig())
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+
+	exporter, err := guard.Serve("127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer exporter.Close()
+	answer, err := http.Get("http://" + exporter.Address() + "/healthz")
+	if err != nil {
+		panic(err)
+	}
+	defer answer.Body.Close()
+	fmt.Println(answer.Status)
+	// Output:
+	// 200 OK
+}
+
+// A node that has a server of its own puts the metrics there.
+func ExampleExporter_MetricsHandler() {
+	guard, err := peerguard.New(peerguard.DefaultConfig())
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+	exporter, err := guard.NewExporter(peerguard.DefaultExporterOptions())
+	if err != nil {
+		panic(err)
+	}
+	defer exporter.Close()
+
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", exporter.MetricsHandler())
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	answer, err := http.Get(server.URL + "/metrics")
+	if err != nil {
+		panic(err)
+	}
+	defer answer.Body.Close()
+	fmt.Println(answer.Status, answer.Header.Get("Content-Type"))
+	// Output:
+	// 200 OK text/plain; version=0.0.4; charset=utf-8
+}
+
+// What an operator asks, by GraphQL.
+func ExampleExporter_Query() {
+	guard, err := peerguard.New(peerguard.DefaultConfig())
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+	if err := guard.Ban(peerguard.PeerID{1}, peerguard.Forever, 0); err != nil {
+		panic(err)
+	}
+	exporter, err := guard.NewExporter(peerguard.DefaultExporterOptions())
+	if err != nil {
+		panic(err)
+	}
+	defer exporter.Close()
+	answer, err := exporter.Query("{ getReputationSummary { totalPeers bannedPeers } }", nil, peerguard.Reader)
+	var read struct{ Data json.RawMessage }
+	if err == nil {
+		err = json.Unmarshal(answer, &read)
+	}
+	fmt.Println(string(read.Data), err)
+	// Output:
+	// {"getReputationSummary":{"totalPeers":1,"bannedPeers":1}} <nil>
 }
 
 // Bytes are taken from the peer's bucket and from that of all peers, or from neither.

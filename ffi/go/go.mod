@@ -1,3 +1,3 @@
-module github.com/peerguard/peerguard/ffi/go
+module peerguard.example/go
 
 go 1.24

@@ -27,17 +27,24 @@ import (
 type Guard struct {
 	handle C.peerguard_guard
 	memory *memory
+	hints  *hints
 	// Frees what was never closed.
 	cleanup runtime.Cleanup
 	closed  atomic.Bool
 }
 
-// memory keeps the C side alive for the loads of gate words: every Peer refers to it, so it is collected, and the handle
-// freed, when no goroutine can be at such a load any more.
+// memory keeps the C side alive for the loads of gate words: the Guard and every Peer refer to it, so it is collected, and
+// the handle freed, when no goroutine can be at such a load any more.
 type memory struct {
 	anchor C.peerguard_guard
-	// A Peer has been opened.
+	// A Peer has been opened, or a hint noted: gate words may be loaded.
 	watched atomic.Bool
+}
+
+func (m *memory) watch() {
+	if !m.watched.Load() {
+		m.watched.Store(true)
+	}
 }
 
 // New makes a guard. Close it when it is no longer needed.
@@ -51,7 +58,13 @@ func New(config Config) (*Guard, error) {
 		C.peerguard_free(handle)
 		return nil, failure(status)
 	}
-	g := &Guard{handle: handle, memory: &memory{anchor: anchor}}
+	hints, err := newHints(handle)
+	if err != nil {
+		C.peerguard_free(anchor)
+		C.peerguard_free(handle)
+		return nil, err
+	}
+	g := &Guard{handle: handle, memory: &memory{anchor: anchor}, hints: hints}
 	runtime.AddCleanup(g.memory, freeGuard, anchor)
 	g.cleanup = runtime.AddCleanup(g, freeGuard, handle)
 	return g, nil
@@ -96,12 +109,49 @@ const (
 )
 
 // Admit asks: may I talk to this peer now? It asks ban and breaker. The error is a [Refusal], or [ErrClosed].
-func (g *Guard) Admit(id PeerID) (Permit, error) {
-	permit := Permit{guard: g}
+//
+// A peer that was admitted before and is simply closed costs a few loads and no cgo call.
+func (g *Guard) Admit(id PeerID) (permit Permit, err error) {
+	sum := g.hints.hash(&id)
+	seen, known := g.hints.find(&id, sum)
+	permit.guard = g
+	if known && seen.gate&closedMask == 0 && !g.closed.Load() {
+		permit.raw.owner = C.uint64_t(g.handle)
+		*(*PeerID)(unsafe.Pointer(&permit.raw.id)) = id
+		permit.raw.slot, permit.raw.life = C.uint32_t(seen.slot), C.uint32_t(seen.life)
+		permit.raw.generation = generationOf(seen.gate)
+		permit.raw.state, permit.raw.hold = 1, C.PEERGUARD_HOLD_SEEN
+		runtime.KeepAlive(g)
+		return permit, nil
+	}
+	// Before the call: if it succeeds, Close has yet to ask.
+	g.memory.watch()
+	err = g.ask(&id, &permit)
+	if err == nil && !known && permit.raw.hold == C.PEERGUARD_HOLD_SEEN {
+		g.hints.note(sum, uint32(permit.raw.slot))
+	}
+	return permit, err
+}
+
+// ask is Admit by a call.
+func (g *Guard) ask(id *PeerID, permit *Permit) error {
 	var no C.peerguard_rejection
+	permit.guard = g
 	status := C.peerguard_admit(g.handle, id.raw(), &permit.raw, &no)
 	runtime.KeepAlive(g)
-	return permit.answer(status, &no)
+	if status == C.PEERGUARD_OK {
+		return nil
+	}
+	*permit = Permit{}
+	if status == C.PEERGUARD_NO {
+		return refusal(&no)
+	}
+	return failure(status)
+}
+
+// generationOf is the breaker's period in a gate word.
+func generationOf(gate uint64) C.uint16_t {
+	return C.uint16_t(gate >> C.PEERGUARD_GATE_GENERATION_SHIFT & C.PEERGUARD_GATE_GENERATION_MASK)
 }
 
 // AdmitBytes asks: may I move so many bytes to or from this peer now? It takes them from the peer's bucket and from that of
@@ -140,12 +190,13 @@ func (g *Guard) take(id PeerID, direction Direction, bytes uint64) (bool, error)
 // Report tells what happened with a peer, without a permit.
 func (g *Guard) Report(id PeerID, result Result) (Recorded, error) {
 	var recorded C.uint32_t
-	traffic := result.traffic()
+	var memory C.peerguard_traffic
+	traffic := result.traffic(&memory)
 	latency, err := result.latency()
 	if err != nil {
 		return 0, err
 	}
-	status := C.peerguard_report_key(g.handle, id.raw(), C.uint32_t(result.Outcome), latency, &traffic, &recorded)
+	status := C.peerguard_report_key(g.handle, id.raw(), C.uint32_t(result.Outcome), latency, traffic, &recorded)
 	runtime.KeepAlive(g)
 	return Recorded(recorded), failure(status)
 }

@@ -39,7 +39,7 @@ var shut uint64 = C.PEERGUARD_GATE_CLOSED_MASK
 
 // Peer finds the peer's record, makes it if there is none, and holds it until Close.
 func (g *Guard) Peer(id PeerID) (*Peer, error) {
-	g.memory.watched.Store(true)
+	g.memory.watch()
 	var handle C.peerguard_peer
 	status := C.peerguard_peer_open(g.handle, id.raw(), &handle)
 	runtime.KeepAlive(g)
@@ -83,8 +83,7 @@ func (p *Peer) simplyClosed() (generation C.uint16_t, ok bool) {
 	// Go's atomic loads are acquire, as the header asks.
 	word := atomic.LoadUint64(p.gate.Load())
 	runtime.KeepAlive(p)
-	return C.uint16_t(word >> C.PEERGUARD_GATE_GENERATION_SHIFT & C.PEERGUARD_GATE_GENERATION_MASK),
-		word&C.PEERGUARD_GATE_CLOSED_MASK == 0
+	return generationOf(word), word&closedMask == 0
 }
 
 // Admit is [Guard.Admit] for this peer. A closed peer costs one atomic load.

@@ -72,8 +72,13 @@ func (r *Result) latency() (C.uint64_t, error) {
 	}
 }
 
-func (r *Result) traffic() C.peerguard_traffic {
-	return C.peerguard_traffic{sent: C.uint64_t(r.Sent), received: C.uint64_t(r.Received)}
+// traffic is NULL if nothing was moved beyond the permit's bytes; memory holds it.
+func (r *Result) traffic(memory *C.peerguard_traffic) *C.peerguard_traffic {
+	if r.Sent|r.Received == 0 {
+		return nil
+	}
+	*memory = C.peerguard_traffic{sent: C.uint64_t(r.Sent), received: C.uint64_t(r.Received)}
+	return memory
 }
 
 // Permit is leave to talk to a peer once. Report it once, or cancel it; one that is lost reports nothing. Do not copy it.
@@ -114,7 +119,8 @@ func (p *Permit) Report(result Result) (Recorded, error) {
 	}
 	var recorded C.uint32_t
 	var status C.int32_t
-	traffic := result.traffic()
+	var memory C.peerguard_traffic
+	traffic := result.traffic(&memory)
 	outcome := C.uint32_t(result.Outcome)
 	switch {
 	case p.loaded:
@@ -122,14 +128,14 @@ func (p *Permit) Report(result Result) (Recorded, error) {
 			return 0, ErrSpent
 		}
 		generation := C.uint32_t(p.raw.generation)
-		status = C.peerguard_peer_report_period(p.peer.handle, generation, outcome, latency, &traffic, &recorded)
+		status = C.peerguard_peer_report_period(p.peer.handle, generation, outcome, latency, traffic, &recorded)
 		if status == C.PEERGUARD_OK {
 			p.raw.state = 2
 		}
 	case p.peer != nil:
-		status = C.peerguard_peer_report(p.peer.handle, &p.raw, outcome, latency, &traffic, &recorded)
+		status = C.peerguard_peer_report(p.peer.handle, &p.raw, outcome, latency, traffic, &recorded)
 	case p.guard != nil:
-		status = C.peerguard_report(p.guard.handle, &p.raw, outcome, latency, &traffic, &recorded)
+		status = C.peerguard_report(p.guard.handle, &p.raw, outcome, latency, traffic, &recorded)
 	default:
 		return 0, ErrPermit
 	}

@@ -311,6 +311,57 @@ static void peers(void) {
     CHECK_IS(peerguard_free(other), PEERGUARD_OK);
 }
 
+/* The look-up without a call, as the header tells it. */
+static int look(const peerguard_records *at, uint32_t slot, peerguard_guard guard, const peerguard_id *id,
+                peerguard_permit *permit) {
+    const char *record = (const char *)at->first + slot * at->stride;
+    const uint64_t *word = (const uint64_t *)(const void *)(record + at->meta);
+    uint64_t meta = *word, gate = *(const uint64_t *)(const void *)(record + at->gate);
+    /* On a machine whose least significant byte comes first, the key's words are the id's bytes. */
+    int same = memcmp(record + at->key, id->bytes, sizeof id->bytes) == 0;
+    if ((meta & at->tenant_mask) != (meta & at->life_mask) + at->live || !same || (gate & PEERGUARD_GATE_CLOSED_MASK)) return 0;
+    memset(permit, 0, sizeof *permit);
+    permit->owner = guard;
+    permit->id = *id;
+    permit->slot = slot;
+    permit->life = (uint32_t)(meta & at->life_mask);
+    permit->generation = (uint16_t)(gate >> PEERGUARD_GATE_GENERATION_SHIFT & PEERGUARD_GATE_GENERATION_MASK);
+    permit->state = 1;
+    permit->hold = PEERGUARD_HOLD_SEEN;
+    return 1;
+}
+
+static void records(void) {
+    peerguard_config config = plain_config();
+    peerguard_guard guard = guard_of(&config);
+    peerguard_records at;
+    peerguard_id id = id_of(6), other = id_of(7);
+    peerguard_permit permit, made_up;
+    uint32_t slot, recorded = 99;
+    at.struct_size = sizeof at;
+    CHECK_IS(peerguard_records_of(guard, &at), PEERGUARD_OK);
+    CHECK_IS(at.count, config.max_peers);
+    CHECK_IS(peerguard_admit(guard, &id, &permit, NULL), PEERGUARD_OK);
+    CHECK(permit.hold != PEERGUARD_HOLD_SEEN);
+    CHECK_IS(look(&at, 0, guard, &id, &made_up), 0);
+    CHECK_IS(peerguard_report(guard, &permit, PEERGUARD_TIMEOUT, PEERGUARD_NONE, NULL, NULL), PEERGUARD_OK);
+    for (int i = 0; i < 4; i++) {
+        CHECK_IS(peerguard_admit(guard, &id, &permit, NULL), PEERGUARD_OK);
+        CHECK_IS(permit.hold, PEERGUARD_HOLD_SEEN);
+        slot = permit.slot;
+        CHECK_IS(look(&at, slot, guard, &other, &made_up), 0);
+        CHECK_IS(look(&at, slot, guard, &id, &made_up), 1);
+        CHECK(memcmp(&permit, &made_up, sizeof permit) == 0);
+        CHECK_IS(peerguard_report(guard, &made_up, PEERGUARD_TIMEOUT, PEERGUARD_NONE, NULL, &recorded), PEERGUARD_OK);
+        CHECK_IS(recorded, PEERGUARD_RECORDED_COUNTED);
+    }
+    CHECK_IS(look(&at, slot, guard, &id, &made_up), 0);
+    CHECK_IS(peerguard_report(guard, &permit, PEERGUARD_SYNC_SUCCESS, PEERGUARD_NONE, NULL, &recorded), PEERGUARD_OK);
+    CHECK_IS(recorded, PEERGUARD_RECORDED_STALE);
+    CHECK_IS(view_of(guard, &id).timeouts, 5);
+    CHECK_IS(peerguard_free(guard), PEERGUARD_OK);
+}
+
 static void operators(void) {
     peerguard_config config = plain_config();
     peerguard_guard guard = guard_of(&config);
@@ -445,9 +496,10 @@ int main(void) {
     bytes();
     batches();
     peers();
+    records();
     operators();
     snapshots();
     calls_inside_calls();
-    puts("10 passed, 0 failed");
+    puts("11 passed, 0 failed");
     return 0;
 }

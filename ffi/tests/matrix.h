@@ -20,6 +20,8 @@ struct arena {
     peerguard_guard guard, freed_guard, new_guard;
     peerguard_peer peer, freed_peer, new_peer;
     peerguard_snapshot snapshot, freed_snapshot, new_snapshot;
+    peerguard_exporter exporter, freed_exporter, new_exporter;
+    peerguard_text text_handle, freed_text, new_text;
     peerguard_id id[3];
     peerguard_permit permit[3];
     peerguard_rejection rejection[3];
@@ -33,9 +35,12 @@ struct arena {
     peerguard_latency latency[2];
     peerguard_event event[3];
     peerguard_result result[3];
+    peerguard_records records[2];
+    peerguard_exporter_options exporter_options[2];
+    const char *request;
     const uint64_t *gate;
     const uint64_t *after_gate;
-    size_t size_written, size_admitted, size_peers, size_capacity, after_sizes;
+    size_t size_written, size_admitted, size_length, size_peers, size_capacity, after_sizes;
     uint32_t words[3];
     int32_t ints[3];
     uint64_t longs[3];
@@ -81,6 +86,17 @@ static void fresh(struct arena *a) {
     a->totals[0].struct_size = sizeof a->totals[0];
     if (peerguard_snapshot_totals(a->snapshot, a->totals, NULL, NULL) != PEERGUARD_OK)
         CHECK_IS(peerguard_snapshot_take(a->guard, &a->snapshot), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_options_init(a->exporter_options, sizeof a->exporter_options[0]), PEERGUARD_OK);
+    a->exporter_options[0].interval = PEERGUARD_NONE;
+    if (peerguard_exporter_publish(a->exporter) != PEERGUARD_OK)
+        CHECK_IS(peerguard_exporter_new(a->guard, a->exporter_options, &a->exporter, NULL), PEERGUARD_OK);
+    if (peerguard_text_length(a->text_handle, &a->size_length) != PEERGUARD_OK)
+        CHECK_IS(peerguard_exporter_metrics(a->exporter, PEERGUARD_METRICS_CLASSIC, &a->text_handle), PEERGUARD_OK);
+    a->request = "{\"query\": \"{ resilienceSummary: __typename }\"}";
+    a->records[0].struct_size = sizeof a->records[0];
+    if (a->new_exporter) peerguard_exporter_free(a->new_exporter);
+    if (a->new_text) peerguard_text_free(a->new_text);
+    a->new_exporter = a->new_text = 0;
     if (a->new_guard) peerguard_free(a->new_guard);
     if (a->new_peer) peerguard_peer_free(a->new_peer);
     if (a->new_snapshot) peerguard_snapshot_free(a->new_snapshot);
@@ -111,16 +127,22 @@ static struct arena *arena_new(void) {
     a->freed_guard = a->guard;
     a->freed_peer = a->peer;
     a->freed_snapshot = a->snapshot;
+    a->freed_exporter = a->exporter;
+    a->freed_text = a->text_handle;
+    CHECK_IS(peerguard_text_free(a->text_handle), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_free(a->exporter), PEERGUARD_OK);
     CHECK_IS(peerguard_peer_free(a->peer), PEERGUARD_OK);
     CHECK_IS(peerguard_snapshot_free(a->snapshot), PEERGUARD_OK);
     CHECK_IS(peerguard_free(a->guard), PEERGUARD_OK);
-    a->guard = a->peer = a->snapshot = 0;
+    a->guard = a->peer = a->snapshot = a->exporter = a->text_handle = 0;
     fresh(a);
     return a;
 }
 
 static void arena_free(struct arena *a) {
     fresh(a);
+    CHECK_IS(peerguard_text_free(a->text_handle), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_free(a->exporter), PEERGUARD_OK);
     CHECK_IS(peerguard_peer_free(a->peer), PEERGUARD_OK);
     CHECK_IS(peerguard_snapshot_free(a->snapshot), PEERGUARD_OK);
     CHECK_IS(peerguard_free(a->guard), PEERGUARD_OK);

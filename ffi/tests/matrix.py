@@ -18,12 +18,16 @@ functions = re.findall(r"^((?:const )?\w+ \**)(peerguard_\w+)\(([^)]*)\);", body
 
 # Those that pick a static text or a number: nothing can go wrong.
 TEXTS = {"peerguard_abi_version", "peerguard_version", "peerguard_status_text", "peerguard_reason_text",
-         "peerguard_event_text"}
+         "peerguard_event_text", "peerguard_metrics_content_type"}
+HANDLES = ("peerguard_guard", "peerguard_peer", "peerguard_snapshot", "peerguard_exporter", "peerguard_text")
+
+# The arena has an array of characters of the other name.
+KINDS = {"peerguard_text": "text_handle"}
 
 # Pointers that may be NULL, by function and parameter; a * stands for every function.
 NULLABLE = {("*", "rejection"), ("*", "rejections"), ("*", "recorded"), ("*", "traffic"), ("*", "returned"),
             ("*", "lost"), ("*", "latency_ms"), ("*", "answers"), ("*", "latency"), ("*", "taken_at"), ("*", "clock"),
-            ("*", "message"), ("*", "admitted"), ("*", "scores"), ("peerguard_explain", "events"),
+            ("*", "message"), ("*", "admitted"), ("*", "scores"), ("*", "system_error"), ("peerguard_explain", "events"),
             ("peerguard_explain", "written")}
 # Types without alignment.
 BYTES = {"peerguard_id", "uint8_t", "char"}
@@ -31,14 +35,18 @@ BYTES = {"peerguard_id", "uint8_t", "char"}
 ENUMS = {"direction": ("PEERGUARD_UPLOAD", ["2", "UINT32_MAX"]),
          "outcome": ("PEERGUARD_MESSAGE_SUCCESS", ["10", "UINT32_MAX"]),
          "forced": ("PEERGUARD_FORCED_OBSERVE", ["0", "4", "UINT32_MAX"]),
-         "code": ("7", ["256", "UINT32_MAX"])}
+         "code": ("7", ["256", "UINT32_MAX"]),
+         "format": ("PEERGUARD_METRICS_OPENMETRICS", ["2", "UINT32_MAX"]),
+         "role": ("PEERGUARD_ROLE_READER", ["2", "UINT32_MAX"])}
 SCALARS = {"bytes": "1", "want": "1", "latency": "PEERGUARD_NONE", "duration": "1000000000", "upload": "0",
            "download": "0", "first": "0"}
 COUNTS = {"count": "2", "capacity": "2", "length": "64"}
 SIZES = {"struct_size": "sizeof(peerguard_config)", "view_size": "sizeof(peerguard_peer_view)",
          "event_size": "sizeof(peerguard_event)"}
+SIZES_OF = {"peerguard_exporter_options_init": "sizeof(peerguard_exporter_options)"}
 # Structs that begin with their size.
-GROWING = {"peerguard_config", "peerguard_peer_view", "peerguard_totals", "peerguard_explanation"}
+GROWING = {"peerguard_config", "peerguard_peer_view", "peerguard_totals", "peerguard_explanation", "peerguard_records",
+           "peerguard_exporter_options"}
 
 
 class Param:
@@ -60,19 +68,22 @@ class Param:
         if self.stars == 2:
             return "&a->gate"
         if self.stars:
+            if self.name == "request":
+                return "a->request"
             member = {"peerguard_guard": "new_guard", "peerguard_peer": "new_peer",
-                      "peerguard_snapshot": "new_snapshot", "size_t": "sizes", "uint32_t": "words",
+                      "peerguard_snapshot": "new_snapshot", "peerguard_exporter": "new_exporter",
+                      "peerguard_text": "new_text", "size_t": "sizes", "uint32_t": "words",
                       "int32_t": "ints", "uint64_t": "longs", "int64_t": "signed_longs", "double": "doubles",
                       "char": "text", "uint8_t": "text"}.get(self.type)
             if self.type == "size_t":
                 return f"&a->size_{self.name}"
             if self.type == "uint8_t":
                 return "(const uint8_t *)a->text"
-            if member in ("new_guard", "new_peer", "new_snapshot"):
+            if self.type in HANDLES:
                 return f"&a->{member}"
             return f"a->{member or self.type.removeprefix('peerguard_')}"
-        if self.type in ("peerguard_guard", "peerguard_peer", "peerguard_snapshot"):
-            return "a->" + self.type.removeprefix("peerguard_")
+        if self.type in HANDLES:
+            return "a->" + KINDS.get(self.type, self.type.removeprefix("peerguard_"))
         if self.name in ENUMS:
             return ENUMS[self.name][0]
         if self.name in SCALARS:
@@ -81,6 +92,12 @@ class Param:
             return "0"
         if self.name == "capacity" and self.function == "peerguard_id_format":
             return "PEERGUARD_ID_TEXT"
+        if self.name == "capacity" and self.function == "peerguard_exporter_address":
+            return "PEERGUARD_ADDRESS_TEXT"
+        if self.name == "length" and self.function == "peerguard_exporter_query":
+            return "strlen(a->request)"
+        if self.name in SIZES and self.function in SIZES_OF:
+            return SIZES_OF[self.function]
         if self.name in COUNTS:
             return COUNTS[self.name]
         if self.name in SIZES:
@@ -97,14 +114,14 @@ class Param:
                 yield f"{cast}NULL", "PEERGUARD_ERR_NULL"
             if self.type not in BYTES:
                 yield f"{cast}(void *)((char *)(void *)({self.good()}) + 1)", "PEERGUARD_ERR_ALIGNMENT"
-        elif self.type in ("peerguard_guard", "peerguard_peer", "peerguard_snapshot"):
+        elif self.type in HANDLES:
             kind = self.type.removeprefix("peerguard_")
             other = "peer" if kind == "guard" else "guard"
             yield "0", "PEERGUARD_ERR_HANDLE"
             yield "UINT64_MAX", "PEERGUARD_ERR_HANDLE"
             yield f"a->{other}", "PEERGUARD_ERR_HANDLE"
-            yield f"a->{kind} + 1", "PEERGUARD_ERR_HANDLE"
-            yield f"a->{kind} + ((uint64_t)1 << 32)", "PEERGUARD_ERR_HANDLE"
+            yield f"{self.good()} + 1", "PEERGUARD_ERR_HANDLE"
+            yield f"{self.good()} + ((uint64_t)1 << 32)", "PEERGUARD_ERR_HANDLE"
             yield f"a->freed_{kind}", "PEERGUARD_ERR_FREED"
         elif self.name in ENUMS:
             for value in ENUMS[self.name][1]:
@@ -115,14 +132,16 @@ class Param:
         elif self.name in COUNTS:
             if self.function != "peerguard_id_parse":
                 yield "SIZE_MAX", "PEERGUARD_ERR_LENGTH"
-            else:
-                yield "63", "PEERGUARD_ERR_TEXT"
+            if self.function in ("peerguard_id_parse", "peerguard_exporter_query"):
+                yield self.good() + " - 1", "PEERGUARD_ERR_TEXT"
                 yield "0", "PEERGUARD_ERR_TEXT"
+            if self.function == "peerguard_exporter_address":
+                yield "PEERGUARD_ADDRESS_TEXT - 1", "PEERGUARD_ERR_LENGTH"
             if self.function == "peerguard_id_format":
                 yield "64", "PEERGUARD_ERR_LENGTH"
                 yield "0", "PEERGUARD_ERR_LENGTH"
         elif self.name in SIZES:
-            for value in ("0", SIZES[self.name] + " - 1", SIZES[self.name] + " + 8", "SIZE_MAX"):
+            for value in ("0", self.good() + " - 1", self.good() + " + 8", "SIZE_MAX"):
                 yield value, "PEERGUARD_ERR_STRUCT_SIZE"
         elif self.name in ("upload", "download"):
             yield "((uint64_t)1 << 40) + 1", "PEERGUARD_ERR_CONFIG"
@@ -157,7 +176,8 @@ for name, params in calls():
         for value, code in param.bad():
             emit(name, good[:i] + [value] + good[i + 1:], code, f"{param.name} = {value}".replace('"', "'"))
         if param.stars == 1 and param.type in GROWING and name not in (
-                "peerguard_config_init", "peerguard_config_init_classic", "peerguard_snapshot_peers",
+                "peerguard_config_init", "peerguard_config_init_classic", "peerguard_exporter_options_init",
+                "peerguard_snapshot_peers",
                 "peerguard_snapshot_top_peers", "peerguard_snapshot_sync_candidates"):
             for value in ("0", f"sizeof({param.type}) + 8"):
                 member = param.type.removeprefix("peerguard_")

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { GUARDS = 4, PEERS = 24, SNAPSHOTS = 6, PERMITS = 64, KEYS = 40 };
+enum { GUARDS = 4, PEERS = 24, SNAPSHOTS = 6, EXPORTERS = 3, TEXTS = 6, PERMITS = 64, KEYS = 40 };
 
 /* xorshift64* (Vigna): the same sequence in every run for one seed. */
 static uint64_t state;
@@ -37,7 +37,7 @@ struct model_permit {
     uint64_t owner_word;
 };
 
-static struct handle guards[GUARDS], peers[PEERS], snapshots[SNAPSHOTS];
+static struct handle guards[GUARDS], peers[PEERS], snapshots[SNAPSHOTS], exporters[EXPORTERS], texts[TEXTS];
 static struct model_permit permits[PERMITS];
 static uint64_t made_up;
 static long counted;
@@ -201,14 +201,51 @@ static void use_snapshot(void) {
     }
 }
 
+static void make_exporter(struct handle *exporter) {
+    struct handle *guard = &guards[below(GUARDS)];
+    peerguard_exporter_options options;
+    CHECK_IS(peerguard_exporter_options_init(&options, sizeof options), PEERGUARD_OK);
+    if (exporter->is == ALIVE) free_handle(exporter, peerguard_exporter_free);
+    /* Now and then with threads of its own. */
+    if (below(10)) options.interval = PEERGUARD_NONE;
+    else options.address = "127.0.0.1:0";
+    as_foretold(peerguard_exporter_new(guard->word, &options, &exporter->word, NULL), guard);
+    if (guard->is == ALIVE) exporter->is = ALIVE;
+}
+
+static void use_exporter(void) {
+    struct handle *exporter = &exporters[below(EXPORTERS)], *text = &texts[below(TEXTS)];
+    char bytes[64];
+    size_t written;
+    switch (below(8)) {
+    case 0:
+        if (below(50) == 0) make_exporter(exporter);
+        break;
+    case 1:
+        if (below(50) == 0) free_handle(exporter, peerguard_exporter_free);
+        break;
+    case 2: as_foretold(peerguard_exporter_address(exporter->word, bytes, sizeof bytes), exporter); break;
+    case 3: free_handle(text, peerguard_text_free); break;
+    case 4:
+        if (text->is == ALIVE) free_handle(text, peerguard_text_free);
+        as_foretold(peerguard_exporter_metrics(exporter->word, below(2), &text->word), exporter);
+        if (exporter->is == ALIVE) text->is = ALIVE;
+        break;
+    case 5: as_foretold(peerguard_exporter_publish(exporter->word), exporter); break;
+    default: as_foretold(peerguard_text_read(text->word, below(1000), bytes, below(sizeof bytes), &written), text);
+    }
+}
+
 static void use_the_wrong_kind(void) {
     struct handle *guard = &guards[below(GUARDS)], *peer = &peers[below(PEERS)];
     if (below(2)) made_up = random64();
     CHECK_IS(peerguard_peer_check(guard->word, NULL), PEERGUARD_ERR_HANDLE);
     CHECK_IS(peerguard_free(peer->word), PEERGUARD_ERR_HANDLE);
     CHECK_IS(peerguard_snapshot_free(peer->word), PEERGUARD_ERR_HANDLE);
+    CHECK_IS(peerguard_text_free(peer->word), PEERGUARD_ERR_HANDLE);
+    CHECK_IS(peerguard_exporter_free(guard->word), PEERGUARD_ERR_HANDLE);
     CHECK(peerguard_peer_free(made_up & ~(uint64_t)0xffffffff) == PEERGUARD_ERR_HANDLE);
-    counted += 4;
+    counted += 6;
 }
 
 static void at_random(long calls) {
@@ -227,12 +264,15 @@ static void at_random(long calls) {
         else if (what < 70) end_permit();
         else if (what < 80) use_guard();
         else if (what < 92) use_peer();
-        else if (what < 97) use_snapshot();
+        else if (what < 96) use_snapshot();
+        else if (what < 98) use_exporter();
         else use_the_wrong_kind();
     }
     for (int i = 0; i < GUARDS; i++) free_handle(&guards[i], peerguard_free);
     for (int i = 0; i < PEERS; i++) free_handle(&peers[i], peerguard_peer_free);
     for (int i = 0; i < SNAPSHOTS; i++) free_handle(&snapshots[i], peerguard_snapshot_free);
+    for (int i = 0; i < EXPORTERS; i++) free_handle(&exporters[i], peerguard_exporter_free);
+    for (int i = 0; i < TEXTS; i++) free_handle(&texts[i], peerguard_text_free);
 }
 
 /* Races: the words are shared, and may be freed at any moment. */

@@ -47,6 +47,28 @@ int main() {
     CHECK(!peer.grant_up_to(PEERGUARD_DOWNLOAD, 5) && guard.reset(id_of(3)));
     CHECK_IS(guard.drain_events(100).size(), 5);
 
+    auto options = peerguard::default_exporter_options();
+    options.address = "127.0.0.1:0";
+    auto exporter = guard.exporter(options);
+    CHECK(exporter.address().find("127.0.0.1:") == 0);
+    CHECK(exporter.metrics().find("circuit_breaker_trips_total 1") != std::string::npos);
+    CHECK(exporter.query("{\"query\": \"{ getCircuitBreakerSummary { open } }\"}").find("\"open\":1") != std::string::npos);
+    CHECK(exporter.snapshot().find("\"total_peers\"") != std::string::npos);
+    try {
+        exporter.query("{ open }");
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK_IS(error.code(), PEERGUARD_ERR_TEXT);
+    }
+    const auto address = exporter.address();
+    options.address = address.c_str();
+    try {
+        guard.exporter(options);
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK(error.code() == PEERGUARD_ERR_SYSTEM && std::string(error.what()).find("in use") != std::string::npos);
+    }
+
     // A peer outlives its guard; a moved-from guard is empty.
     auto other = std::move(guard);
     { auto gone = std::move(other); }

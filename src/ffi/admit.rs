@@ -19,7 +19,7 @@ pub(super) struct Reply {
 impl Reply {
     /// # Safety
     /// `permit` points to a permit, and `rejection`, unless NULL, to a rejection, until the call returns.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn new(
         permit: *mut peerguard_permit,
         rejection: *mut peerguard_rejection,
@@ -32,25 +32,28 @@ impl Reply {
         Self { permit, rejection }
     }
 
-    #[inline]
-    pub(super) fn give(self, answer: Result<Permit<'_>, Rejection>, owner: u64, inner: &Inner) -> Answer {
+    #[inline(always)]
+    pub(super) fn give(self, answer: Result<Permit<'_>, Rejection>, id: &PeerId, owner: u64, inner: &Inner) -> Answer {
         match answer {
             Ok(permit) => {
-                self.permit.put(peerguard_permit::of(permit, owner, inner));
+                self.permit.put(peerguard_permit::of(permit, id, owner, inner));
                 Answer::Yes
             }
-            Err(no) => {
-                self.permit.put(peerguard_permit::EMPTY);
-                self.rejection.put(no.into());
-                Answer::No
-            }
+            Err(no) => self.refuse(no),
         }
+    }
+
+    #[cold]
+    fn refuse(self, no: Rejection) -> Answer {
+        self.permit.put(peerguard_permit::EMPTY);
+        self.rejection.put(no.into());
+        Answer::No
     }
 }
 
 /// # Safety
 /// `id` points to an id; for the other two see [`Reply::new`].
-#[inline]
+#[inline(always)]
 unsafe fn ask(
     guard: peerguard_guard,
     id: *const peerguard_id,
@@ -61,7 +64,7 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let (id, reply) = unsafe { (read_id(id)?, Reply::new(permit, rejection)?) };
     let held = GUARDS.hold(guard)?;
-    Ok(reply.give(admit(&held, &id), guard, &held.inner))
+    Ok(reply.give(admit(&held, id), id, guard, &held.inner))
 }
 
 /// May I talk to this peer now?

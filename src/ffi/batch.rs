@@ -2,14 +2,15 @@
 
 use super::admit::Reply;
 use super::boundary::boundary;
-use super::config::some_duration;
+use super::config::milliseconds;
 use super::guard::{GUARDS, peerguard_guard};
 use super::id::peerguard_id;
 use super::memory::{Place, Plain, Row, Span};
-use super::permit::{peerguard_permit, peerguard_rejection, recorded_number};
+use super::permit::{PEERGUARD_HOLD_SEEN, peerguard_permit, peerguard_rejection, recorded_number};
 use super::report::outcome;
 use super::status::{Answer, Failure, PEERGUARD_NO, PEERGUARD_OK};
 use crate::Traffic;
+use crate::guard::Slab;
 
 /// What happened under one permit, for `peerguard_report_batch`.
 #[derive(Clone, Copy)]
@@ -29,6 +30,28 @@ pub struct peerguard_result {
 
 // SAFETY: integers only.
 unsafe impl Plain for peerguard_result {}
+
+/// Records that are asked for before their turn: as many as a core can wait for at once, in three lines each.
+const AHEAD: usize = 6;
+
+/// Asks for the records of permits that are about to be reported, so that their memory comes while others are waited for.
+#[inline]
+fn prefetch(slab: &Slab, permit: &peerguard_permit) {
+    let slot = permit.slot as usize;
+    if u32::from(permit.hold) != PEERGUARD_HOLD_SEEN || slot >= slab.count {
+        return;
+    }
+    let record = slab.first.cast::<i8>().wrapping_add(slot * slab.stride);
+    for line in (0..slab.stride).step_by(64) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint to the cache, which reads nothing.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(record.wrapping_add(line));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = record.wrapping_add(line);
+    }
+}
 
 /// As `peerguard_admit`, for `count` peers.
 ///
@@ -51,15 +74,15 @@ pub unsafe extern "C" fn peerguard_admit_batch(
 ) -> i32 {
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
-        let (ids, permits) = unsafe { (Span::new(ids, count)?, Row::new(permits, count)?) };
+        let (ids, permits) = unsafe { (Span::new(ids, count)?.peers(), Row::new(permits, count)?) };
         // SAFETY: as above.
         let (rejections, admitted) = unsafe { (Row::optional(rejections, count)?, Place::optional(admitted)?) };
         let held = GUARDS.hold(guard)?;
         let mut passed = 0;
-        for (i, id) in ids.iter().enumerate() {
+        for (i, (id, answer)) in ids.iter().zip(held.admit_batch(ids)).enumerate() {
             rejections.at(i).put(peerguard_rejection::NOTHING);
             let reply = Reply::at(permits.at(i), rejections.at(i));
-            if reply.give(held.admit(&id.into()), guard, &held.inner) == Answer::Yes {
+            if reply.give(answer, id, guard, &held.inner) == Answer::Yes {
                 passed += 1;
             }
         }
@@ -98,17 +121,21 @@ pub unsafe extern "C" fn peerguard_report_batch(
             outcome(result.outcome)?;
         }
         let held = GUARDS.hold(guard)?;
+        let slab = held.inner.slab();
+        let ahead = |i| permits.at(i).get().iter().for_each(|permit| prefetch(&slab, permit));
+        (0..count.min(AHEAD)).for_each(ahead);
         for (i, result) in results.iter().enumerate() {
+            ahead(i + AHEAD);
             let report = || -> Result<i32, Failure> {
                 let outcome = outcome(result.outcome)?;
-                let raw = permits.at(i).get().unwrap_or(peerguard_permit::EMPTY);
+                let raw = permits.at(i).value();
                 if raw.state == peerguard_permit::EMPTY.state {
                     return Ok(PEERGUARD_NO);
                 }
                 let ticket = raw.to_ticket(guard, &held.inner)?;
-                permits.at(i).put(raw.spent());
+                permits.at(i).spend();
                 let traffic = Traffic { sent: result.sent, received: result.received };
-                let told = held.inner.end(&ticket, outcome, some_duration(result.latency), traffic);
+                let told = held.inner.end(&ticket, outcome, milliseconds(result.latency), traffic);
                 recorded.at(i).put(recorded_number(told));
                 Ok(PEERGUARD_OK)
             };

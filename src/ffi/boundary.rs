@@ -8,7 +8,7 @@ use super::status::{Outcome, PEERGUARD_ERR_PANIC};
 ///
 /// `AssertUnwindSafe`: what a body changes is atomics, which stay whole whatever panics, and memory of the caller's, which
 /// it is told may hold part of an answer. A handle in use is let go as the panic unwinds.
-#[inline]
+#[inline(always)]
 pub(super) fn boundary(body: impl FnOnce() -> Outcome) -> i32 {
     let guarded = AssertUnwindSafe(|| {
         #[cfg(feature = "capi-faults")]

@@ -21,7 +21,7 @@ pub unsafe extern "C" fn peerguard_should_communicate(guard: peerguard_guard, id
     boundary(|| {
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { read_id(id)? };
-        Ok(GUARDS.hold(guard)?.should_communicate(&id).into())
+        Ok(GUARDS.hold(guard)?.should_communicate(id).into())
     })
 }
 
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn peerguard_record_success(
         if latency.is_some_and(|ms| !ms.is_finite() || ms < 0.0) {
             return Err(Failure::Latency);
         }
-        recorded.put(recorded_number(GUARDS.hold(guard)?.record_success(&id, latency)?));
+        recorded.put(recorded_number(GUARDS.hold(guard)?.record_success(id, latency)?));
         Ok(Answer::Yes)
     })
 }
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn peerguard_record_failure(
         // SAFETY: the pointers point to what the header says.
         let (id, recorded) = unsafe { (read_id(id)?, Place::optional(recorded)?) };
         let held = GUARDS.hold(guard)?;
-        recorded.put(recorded_number(held.report(&id, Outcome::SyncFailure, None, Traffic::NONE)));
+        recorded.put(recorded_number(held.report(id, Outcome::SyncFailure, None, Traffic::NONE)));
         Ok(Answer::Yes)
     })
 }
@@ -99,8 +99,8 @@ pub unsafe extern "C" fn peerguard_take(
         let id = unsafe { read_id(id)? };
         let held = GUARDS.hold(guard)?;
         let taken = match way {
-            Direction::Upload => held.try_upload(&id, bytes),
-            Direction::Download => held.try_download(&id, bytes),
+            Direction::Upload => held.try_upload(id, bytes),
+            Direction::Download => held.try_download(id, bytes),
         };
         Ok(taken.into())
     })

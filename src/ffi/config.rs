@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::time::Duration;
 
 use super::memory::Plain;
+use super::seat::Seat;
 use super::status::Failure;
 use crate::{
     BandwidthConfig, CircuitBreakerConfig, Clock, Config, FailureRate, Limits, Newcomers, PeerLimits, ReputationConfig,
@@ -113,6 +114,12 @@ pub(super) fn nanos_or_none(duration: Option<Duration>) -> u64 {
 
 pub(super) fn some_duration(nanos: u64) -> Option<Duration> {
     (nanos != PEERGUARD_NONE).then(|| Duration::from_nanos(nanos))
+}
+
+/// A latency in milliseconds. No `Duration` on the way, which would divide by a second and by a thousandth.
+#[inline(always)]
+pub(super) fn milliseconds(nanos: u64) -> Option<f64> {
+    (nanos != PEERGUARD_NONE).then(|| nanos as f64 / 1e6)
 }
 
 impl From<&Config> for peerguard_config {
@@ -271,10 +278,10 @@ pub(super) fn peer_limits(upload: u64, download: u64) -> PeerLimits {
 #[repr(C)]
 pub struct peerguard_clock {
     /// Tells nanoseconds since any origin. It is called on the hot paths from every thread that uses the guard: it must be
-    /// thread-safe, must not block, should not go back, and must not call this library for a guard, peer or snapshot
+    /// thread-safe, must not block, should not go back, and must not call this library for what has a handle
     /// (PEERGUARD_ERR_REENTRANT), throw, or jump out.
     pub now: Option<unsafe extern "C" fn(context: *mut c_void) -> u64>,
-    /// Passed to `now`. It must live until the guard and all its peers are freed.
+    /// Passed to `now`. It must live until the guard, its peers and its exporters are freed.
     pub context: *mut c_void,
 }
 
@@ -295,6 +302,8 @@ unsafe impl Sync for Callback {}
 
 impl Callback {
     fn read(&self) -> u64 {
+        // A call from inside is refused, also on a thread of the library's own, which is in no call.
+        let _clock = Seat::own().in_clock();
         // SAFETY: the header asks for a function that may be called with this context while the guard or a peer lives.
         unsafe { (self.now)(self.context) }
     }

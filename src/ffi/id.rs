@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::boundary::boundary;
-use super::memory::{Place, Plain, Row, Span, read};
+use super::memory::{Place, Plain, Row, Span};
 use super::status::{Answer, Failure};
 use crate::PeerId;
 
@@ -35,14 +35,29 @@ impl From<PeerId> for peerguard_id {
     }
 }
 
-/// Reads the id that a call is about.
+/// The id that a call is about, where it stands: to copy it first would cost more than the look-up, for its bytes would be
+/// read as words right after they had been written.
 ///
 /// # Safety
-/// A pointer that is not NULL points to an id.
-#[inline]
-pub(super) unsafe fn read_id(id: *const peerguard_id) -> Result<PeerId, Failure> {
-    // SAFETY: by this function's own contract.
-    unsafe { read(id) }.map(Into::into)
+/// A pointer that is not NULL points to an id that nobody writes while what is returned is used.
+#[inline(always)]
+pub(super) unsafe fn read_id<'a>(id: *const peerguard_id) -> Result<&'a PeerId, Failure> {
+    // SAFETY: by this function's own contract; a `PeerId` is 32 bytes, as an id is.
+    unsafe { id.cast::<PeerId>().as_ref() }.ok_or(Failure::Null)
+}
+
+impl Span<peerguard_id> {
+    /// The ids where they stand.
+    ///
+    /// # Safety
+    /// Nobody writes them while what is returned is used.
+    pub(super) unsafe fn peers<'a>(self) -> &'a [PeerId] {
+        if self.length() == 0 {
+            return &[];
+        }
+        // SAFETY: by the contract of `Span::new`; a `PeerId` is 32 bytes, as an id is.
+        unsafe { std::slice::from_raw_parts(self.pointer().cast(), self.length()) }
+    }
 }
 
 /// Makes a peer id of an id of any length: its SHA-256 digest. For libp2p multihashes, enode records, addresses.

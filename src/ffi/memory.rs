@@ -4,6 +4,8 @@
 //! enough, and is not written by another thread meanwhile is the caller's part, as the header says of every call. A failure
 //! is found before anything is done, so a refused call has changed nothing.
 
+use std::ffi::c_char;
+
 use super::status::Failure;
 
 /// Types that C and Rust lay out alike and for which every pattern of bits is a value.
@@ -35,6 +37,7 @@ unsafe impl Plain for *const u64 {}
 /// The first field is `struct_size: usize`.
 pub(super) unsafe trait Growing: Plain {}
 
+#[inline(always)]
 fn check<T>(pointer: *const T) -> Result<(), Failure> {
     if pointer.is_null() {
         return Err(Failure::Null);
@@ -46,11 +49,31 @@ fn check<T>(pointer: *const T) -> Result<(), Failure> {
 ///
 /// # Safety
 /// A pointer that is neither NULL nor misaligned points to a `T`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn read<T: Plain>(pointer: *const T) -> Result<T, Failure> {
     check(pointer)?;
     // SAFETY: neither NULL nor misaligned; the rest is the caller's word. Any bits are a `T`.
     Ok(unsafe { pointer.read() })
+}
+
+/// Reads a text that ends with a 0, of at most `most` bytes; `None` for NULL.
+///
+/// # Safety
+/// A pointer that is not NULL points to a text that ends with a 0, or to `most` + 1 bytes.
+pub(super) unsafe fn read_text(text: *const c_char, most: usize) -> Result<Option<String>, Failure> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    loop {
+        // SAFETY: by this function's own contract: all bytes before this one were not 0.
+        match unsafe { text.cast::<u8>().add(bytes.len()).read() } {
+            0 => break,
+            _ if bytes.len() == most => return Err(Failure::Length),
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| Failure::Text)
 }
 
 /// A place for one value, checked before the call does anything.
@@ -62,7 +85,7 @@ impl<T: Plain> Place<T> {
     ///
     /// # Safety
     /// A pointer that is neither NULL nor misaligned points to memory for a `T` until the call returns.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn new(pointer: *mut T) -> Result<Self, Failure> {
         check(pointer)?;
         Ok(Self(pointer))
@@ -72,12 +95,12 @@ impl<T: Plain> Place<T> {
     ///
     /// # Safety
     /// As for [`Self::new`].
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn optional(pointer: *mut T) -> Result<Self, Failure> {
         if pointer.is_null() || pointer.is_aligned() { Ok(Self(pointer)) } else { Err(Failure::Alignment) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(self, value: T) {
         if !self.0.is_null() {
             // SAFETY: by the contract of `new` and `optional`.
@@ -85,8 +108,14 @@ impl<T: Plain> Place<T> {
         }
     }
 
+    /// Where it is; NULL for one that may be, and is.
+    #[inline(always)]
+    pub(super) fn pointer(self) -> *mut T {
+        self.0
+    }
+
     /// What stands there; `None` for NULL.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(self) -> Option<T> {
         // SAFETY: as in `put`; any bits are a `T`.
         (!self.0.is_null()).then(|| unsafe { self.0.read() })
@@ -152,7 +181,7 @@ impl<T: Plain> Row<T> {
     }
 
     /// The `i`th place; none beyond the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(self, i: usize) -> Place<T> {
         // `wrapping_add`: no claim that the place is there; `i` is below the length.
         Place(if i < self.length { self.first.wrapping_add(i) } else { std::ptr::null_mut() })
@@ -183,6 +212,14 @@ impl<T: Plain> Span<T> {
             check(first)?;
         }
         Ok(Self { first, length })
+    }
+
+    pub(super) fn pointer(self) -> *const T {
+        self.first
+    }
+
+    pub(super) fn length(self) -> usize {
+        self.length
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = T> {

@@ -29,7 +29,7 @@ pub unsafe extern "C" fn peerguard_ban(
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { read_id(id)? };
         let code = u8::try_from(code).map_err(|_| Failure::Enum)?;
-        GUARDS.hold(guard)?.ban(&id, some_duration(duration), code)?;
+        GUARDS.hold(guard)?.ban(id, some_duration(duration), code)?;
         Ok(Answer::Yes)
     })
 }
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn peerguard_unban(guard: peerguard_guard, id: *const peer
     boundary(|| {
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { read_id(id)? };
-        Ok(GUARDS.hold(guard)?.unban(&id).into())
+        Ok(GUARDS.hold(guard)?.unban(id).into())
     })
 }
 
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn peerguard_is_banned(guard: peerguard_guard, id: *const 
     boundary(|| {
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { read_id(id)? };
-        Ok(GUARDS.hold(guard)?.is_banned(&id).into())
+        Ok(GUARDS.hold(guard)?.is_banned(id).into())
     })
 }
 
@@ -83,9 +83,9 @@ pub unsafe extern "C" fn peerguard_force(guard: peerguard_guard, id: *const peer
         let id = unsafe { read_id(id)? };
         let held = GUARDS.hold(guard)?;
         match forced {
-            PEERGUARD_FORCED_OPEN => held.force_open(&id)?,
-            PEERGUARD_FORCED_CLOSED => held.force_closed(&id)?,
-            _ => held.observe(&id)?,
+            PEERGUARD_FORCED_OPEN => held.force_open(id)?,
+            PEERGUARD_FORCED_CLOSED => held.force_closed(id)?,
+            _ => held.observe(id)?,
         }
         Ok(Answer::Yes)
     })
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn peerguard_reset(guard: peerguard_guard, id: *const peer
     boundary(|| {
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { read_id(id)? };
-        Ok(GUARDS.hold(guard)?.reset(&id).into())
+        Ok(GUARDS.hold(guard)?.reset(id).into())
     })
 }
 
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn peerguard_set_peer_limits(
     boundary(|| {
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { read_id(id)? };
-        GUARDS.hold(guard)?.set_peer_limits(&id, peer_limits(upload, download))?;
+        GUARDS.hold(guard)?.set_peer_limits(id, peer_limits(upload, download))?;
         Ok(Answer::Yes)
     })
 }

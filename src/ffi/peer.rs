@@ -2,10 +2,10 @@
 
 use super::admit::Reply;
 use super::boundary::boundary;
-use super::config::some_duration;
+use super::config::{milliseconds, some_duration};
 use super::guard::{GUARDS, peerguard_guard};
 use super::id::{peerguard_id, read_id};
-use super::memory::{Place, read};
+use super::memory::Place;
 use super::permit::{direction, peerguard_permit, peerguard_rejection, recorded_number};
 use super::registry::{Kind, Registry};
 use super::report::{outcome, peerguard_traffic, read_traffic};
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn peerguard_peer_open(
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
         let (id, place) = unsafe { (read_id(id)?, Place::new(peer)?) };
-        let peer = GUARDS.hold(guard)?.peer(&id);
+        let peer = GUARDS.hold(guard)?.peer(id);
         place.put(PEERS.insert(peer)?);
         Ok(Answer::Yes)
     })
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn peerguard_peer_gate(peer: peerguard_peer, word: *mut *c
 
 /// # Safety
 /// See [`Reply::new`].
-#[inline]
+#[inline(always)]
 unsafe fn ask(
     peer: peerguard_peer,
     permit: *mut peerguard_permit,
@@ -130,7 +130,7 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let reply = unsafe { Reply::new(permit, rejection)? };
     let held = PEERS.hold(peer)?;
-    Ok(reply.give(admit(&held), peer, &held.guard().inner))
+    Ok(reply.give(admit(&held), held.id(), peer, &held.guard().inner))
 }
 
 /// Would `peerguard_peer_admit` pass now? Takes nothing and counts nothing.
@@ -225,14 +225,14 @@ pub unsafe extern "C" fn peerguard_peer_report(
     boundary(|| {
         let outcome = self::outcome(outcome)?;
         // SAFETY: the pointers point to what the header says.
-        let (raw, permit) = unsafe { (read(permit)?, Place::new(permit)?) };
+        let permit = unsafe { Place::new(permit)? };
         // SAFETY: as above.
         let (traffic, recorded) = unsafe { (read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = PEERS.hold(peer)?;
         let inner = &held.guard().inner;
-        let ticket = held.lend(raw.to_ticket(peer, inner)?);
-        permit.put(raw.spent());
-        recorded.put(recorded_number(inner.end(&ticket, outcome, some_duration(latency), traffic)));
+        let ticket = held.lend(permit.value().to_ticket(peer, inner)?);
+        permit.spend();
+        recorded.put(recorded_number(inner.end(&ticket, outcome, milliseconds(latency), traffic)));
         Ok(Answer::Yes)
     })
 }
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn peerguard_peer_report_period(
         let (traffic, recorded) = unsafe { (read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = PEERS.hold(peer)?;
         let ticket = held.ticket_of(generation);
-        let told = held.guard().inner.end(&ticket, outcome, some_duration(latency), traffic);
+        let told = held.guard().inner.end(&ticket, outcome, milliseconds(latency), traffic);
         recorded.put(recorded_number(told));
         Ok(Answer::Yes)
     })
@@ -298,11 +298,11 @@ pub unsafe extern "C" fn peerguard_peer_report_key(
 pub unsafe extern "C" fn peerguard_peer_cancel(peer: peerguard_peer, permit: *mut peerguard_permit) -> i32 {
     boundary(|| {
         // SAFETY: the pointer points to a permit, as the header says.
-        let (raw, permit) = unsafe { (read(permit)?, Place::new(permit)?) };
+        let permit = unsafe { Place::new(permit)? };
         let held = PEERS.hold(peer)?;
         let inner = &held.guard().inner;
-        let ticket = held.lend(raw.to_ticket(peer, inner)?);
-        permit.put(raw.spent());
+        let ticket = held.lend(permit.value().to_ticket(peer, inner)?);
+        permit.spend();
         inner.cancel(&ticket);
         Ok(Answer::Yes)
     })
@@ -321,12 +321,12 @@ pub unsafe extern "C" fn peerguard_peer_refund(
 ) -> i32 {
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
-        let (raw, permit, returned) = unsafe { (read(permit)?, Place::new(permit)?, Place::optional(returned)?) };
+        let (permit, returned) = unsafe { (Place::new(permit)?, Place::optional(returned)?) };
         let held = PEERS.hold(peer)?;
         let inner = &held.guard().inner;
-        let mut ticket = held.lend(raw.to_ticket(peer, inner)?);
+        let mut ticket = held.lend(permit.value().to_ticket(peer, inner)?);
         let back = inner.give_back(&mut ticket, bytes);
-        permit.put(raw.refunded(&ticket));
+        permit.put(permit.value().refunded(&ticket));
         returned.put(back);
         Ok(Answer::Yes)
     })

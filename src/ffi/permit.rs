@@ -7,14 +7,14 @@
 
 use super::config::nanos_or_none;
 use super::id::peerguard_id;
-use super::memory::Plain;
+use super::memory::{Place, Plain};
 use super::status::Failure;
 use crate::breaker::gate::Generation;
 use crate::guard::ticket::{Hold, Ticket};
 use crate::guard::{Inner, Permit};
 use crate::peer::admit::Charge;
 use crate::table::Tenancy;
-use crate::{Direction, Reason, Recorded, Rejection};
+use crate::{Direction, PeerId, Reason, Recorded, Rejection};
 
 /// To the peer.
 pub const PEERGUARD_UPLOAD: u32 = 0;
@@ -49,6 +49,9 @@ pub const PEERGUARD_REASON_GLOBAL_BYTES: u32 = 7;
 pub const PEERGUARD_REASON_GLOBAL_EXCEEDS_BURST: u32 = 8;
 /// The peer is a newcomer, no record can be made for it, and the configuration refuses such peers.
 pub const PEERGUARD_REASON_TABLE_FULL: u32 = 9;
+
+/// `hold` of a permit whose peer has a record, number `slot`.
+pub const PEERGUARD_HOLD_SEEN: u32 = 1;
 
 /// The result counted.
 pub const PEERGUARD_RECORDED_COUNTED: u32 = 0;
@@ -108,7 +111,8 @@ impl From<Rejection> for peerguard_rejection {
 }
 
 /// Leave to talk to a peer once: what an admit gives. It is memory of yours and needs no freeing; report it once, or cancel
-/// it. A copy of a permit is the same permit: report one of them. The fields are to be read, not written.
+/// it. A copy of a permit is the same permit: report one of them, for the report of each would count. The fields are to be
+/// read, not written, but see `peerguard_records`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct peerguard_permit {
@@ -147,7 +151,7 @@ const LIVE: u8 = 1;
 const SPENT: u8 = 2;
 
 const HOLD_UNKNOWN: u8 = 0;
-const HOLD_SEEN: u8 = 1;
+const HOLD_SEEN: u8 = PEERGUARD_HOLD_SEEN as u8;
 const HOLD_UNTRACKED: u8 = 2;
 
 impl peerguard_permit {
@@ -167,9 +171,10 @@ impl peerguard_permit {
         reserved: [0; 2],
     };
 
-    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back.
-    #[inline]
-    pub(super) fn of(permit: Permit<'_>, owner: u64, inner: &Inner) -> Self {
+    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back. `id` is the ticket's own, from where
+    /// it can be copied as words.
+    #[inline(always)]
+    pub(super) fn of(permit: Permit<'_>, id: &PeerId, owner: u64, inner: &Inner) -> Self {
         let ticket = permit.into_ticket();
         let hold = match ticket.hold {
             Hold::Unknown => HOLD_UNKNOWN,
@@ -181,7 +186,7 @@ impl peerguard_permit {
         }
         Self {
             owner,
-            id: peerguard_id { bytes: *ticket.id.as_bytes() },
+            id: peerguard_id { bytes: *id.as_bytes() },
             bytes: ticket.bytes,
             peer_charge: ticket.charge.peer,
             global_charge: ticket.charge.global,
@@ -197,7 +202,7 @@ impl peerguard_permit {
     }
 
     /// What it stands for in Rust, without a pin.
-    #[inline]
+    #[inline(always)]
     pub(super) fn to_ticket(self, owner: u64, inner: &Inner) -> Result<Ticket, Failure> {
         match self.state {
             SPENT => return Err(Failure::Spent),
@@ -227,13 +232,30 @@ impl peerguard_permit {
         })
     }
 
-    /// As it stands after its end.
-    pub(super) fn spent(self) -> Self {
-        Self { state: SPENT, bytes: 0, peer_charge: 0, global_charge: 0, probe: 0, ..self }
-    }
-
     /// After a refund.
     pub(super) fn refunded(self, ticket: &Ticket) -> Self {
         Self { bytes: ticket.bytes, peer_charge: ticket.charge.peer, global_charge: ticket.charge.global, ..self }
+    }
+}
+
+impl Place<peerguard_permit> {
+    /// Marks the permit that stands here as ended. Only what changes is written.
+    #[inline(always)]
+    pub(super) fn spend(self) {
+        let permit = self.pointer();
+        // SAFETY: by the contract of `Place::new`, or of a row's; a call has found a permit here.
+        unsafe {
+            (*permit).state = SPENT;
+            (*permit).bytes = 0;
+            (*permit).peer_charge = 0;
+            (*permit).global_charge = 0;
+            (*permit).probe = 0;
+        }
+    }
+
+    /// What stands here; of a place that may be NULL, an empty permit.
+    #[inline(always)]
+    pub(super) fn value(self) -> peerguard_permit {
+        self.get().unwrap_or(peerguard_permit::EMPTY)
     }
 }

@@ -26,7 +26,7 @@ pub unsafe extern "C" fn peerguard_view(
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
         let (id, place) = unsafe { (read_id(id)?, Place::growing(view)?) };
-        let view = GUARDS.hold(guard)?.view(&id);
+        let view = GUARDS.hold(guard)?.view(id);
         if let Some(view) = &view {
             place.put(view.into());
         }
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn peerguard_explain(
         let (id, place) = unsafe { (read_id(id)?, Place::growing(explanation)?) };
         // SAFETY: as above.
         let (events, written) = unsafe { (Row::optional(events, capacity)?, Place::optional(written)?) };
-        let explanation = GUARDS.hold(guard)?.explain(&id);
+        let explanation = GUARDS.hold(guard)?.explain(id);
         place.put((&explanation).into());
         written.put(events.fill(explanation.events.iter().map(Into::into)));
         Ok(explanation.verdict.is_ok().into())

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `index` picks a slot, `life` is the slot's tenancy: another object, another life, from 1 on; a slot whose lives are used
-//! up is not used again. `kind` tells guards, peers and snapshots apart. A handle is checked by comparing it with its slot's
+//! up is not used again. `kind` tells what sort of object it is. A handle is checked by comparing it with its slot's
 //! `tenant` word. Slots lie in chunks that are never freed, so a handle that is stale, or was made up, leads to a slot or to
 //! none, never to freed memory.
 //!
@@ -48,6 +48,8 @@ pub(super) enum Kind {
     Guard = 1,
     Peer = 2,
     Snapshot = 3,
+    Exporter = 4,
+    Text = 5,
 }
 
 struct Slot<T> {

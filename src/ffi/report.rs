@@ -1,7 +1,7 @@
 //! How a permit ends, and reports without one.
 
 use super::boundary::boundary;
-use super::config::some_duration;
+use super::config::{milliseconds, some_duration};
 use super::guard::{GUARDS, peerguard_guard};
 use super::id::{peerguard_id, read_id};
 use super::memory::{Place, Plain, read};
@@ -93,13 +93,13 @@ pub unsafe extern "C" fn peerguard_report(
     boundary(|| {
         let outcome = self::outcome(outcome)?;
         // SAFETY: the pointers point to what the header says.
-        let (raw, permit) = unsafe { (read(permit)?, Place::new(permit)?) };
+        let permit = unsafe { Place::new(permit)? };
         // SAFETY: as above.
         let (traffic, recorded) = unsafe { (read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = GUARDS.hold(guard)?;
-        let ticket = raw.to_ticket(guard, &held.inner)?;
-        permit.put(raw.spent());
-        recorded.put(recorded_number(held.inner.end(&ticket, outcome, some_duration(latency), traffic)));
+        let ticket = permit.value().to_ticket(guard, &held.inner)?;
+        permit.spend();
+        recorded.put(recorded_number(held.inner.end(&ticket, outcome, milliseconds(latency), traffic)));
         Ok(Answer::Yes)
     })
 }
@@ -114,10 +114,10 @@ pub unsafe extern "C" fn peerguard_report(
 pub unsafe extern "C" fn peerguard_cancel(guard: peerguard_guard, permit: *mut peerguard_permit) -> i32 {
     boundary(|| {
         // SAFETY: the pointer points to a permit, as the header says.
-        let (raw, permit) = unsafe { (read(permit)?, Place::new(permit)?) };
+        let permit = unsafe { Place::new(permit)? };
         let held = GUARDS.hold(guard)?;
-        let ticket = raw.to_ticket(guard, &held.inner)?;
-        permit.put(raw.spent());
+        let ticket = permit.value().to_ticket(guard, &held.inner)?;
+        permit.spend();
         held.inner.cancel(&ticket);
         Ok(Answer::Yes)
     })
@@ -140,11 +140,11 @@ pub unsafe extern "C" fn peerguard_refund(
 ) -> i32 {
     boundary(|| {
         // SAFETY: the pointers point to what the header says.
-        let (raw, permit, returned) = unsafe { (read(permit)?, Place::new(permit)?, Place::optional(returned)?) };
+        let (permit, returned) = unsafe { (Place::new(permit)?, Place::optional(returned)?) };
         let held = GUARDS.hold(guard)?;
-        let mut ticket = raw.to_ticket(guard, &held.inner)?;
+        let mut ticket = permit.value().to_ticket(guard, &held.inner)?;
         let back = held.inner.give_back(&mut ticket, bytes);
-        permit.put(raw.refunded(&ticket));
+        permit.put(permit.value().refunded(&ticket));
         returned.put(back);
         Ok(Answer::Yes)
     })
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn peerguard_report_key(
         // SAFETY: the pointers point to what the header says.
         let (id, traffic, recorded) = unsafe { (read_id(id)?, read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = GUARDS.hold(guard)?;
-        recorded.put(recorded_number(held.report(&id, outcome, some_duration(latency), traffic)));
+        recorded.put(recorded_number(held.report(id, outcome, some_duration(latency), traffic)));
         Ok(Answer::Yes)
     })
 }

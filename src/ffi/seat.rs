@@ -13,6 +13,8 @@ use super::barrier;
 
 /// No handle is in use.
 const IDLE: u64 = 0;
+/// A clock of the node's is being read, outside a call.
+const CLOCK: u64 = u64::MAX;
 
 pub(super) struct Seat {
     /// The handle that the thread is using.
@@ -145,6 +147,17 @@ impl Sitting {
         barrier::light();
     }
 
+    /// Keeps calls out until what is returned is dropped; a call that is under way does so already.
+    #[inline]
+    pub(super) fn in_clock(self) -> InClock {
+        let outside = !self.is_busy();
+        if outside {
+            // Relaxed: only this thread asks for it.
+            self.seat.using.store(CLOCK, Ordering::Relaxed);
+        }
+        InClock { sitting: self, outside }
+    }
+
     #[inline]
     pub(super) fn withdraw(&self) {
         // Release: pairs with the Acquire load of `any_uses`.
@@ -157,6 +170,21 @@ impl Drop for Sitting {
     fn drop(&mut self) {
         if self.lent {
             self.seat.leave();
+        }
+    }
+}
+
+/// While a clock of the node's is read.
+pub(super) struct InClock {
+    sitting: Sitting,
+    outside: bool,
+}
+
+impl Drop for InClock {
+    #[inline]
+    fn drop(&mut self) {
+        if self.outside {
+            self.sitting.withdraw();
         }
     }
 }

@@ -36,8 +36,14 @@ pub const PEERGUARD_ERR_REENTRANT: i32 = -14;
 pub const PEERGUARD_ERR_PANIC: i32 = -15;
 /// There are 2^20 handles of this kind already.
 pub const PEERGUARD_ERR_TOO_MANY: i32 = -16;
-/// The text is no peer id.
+/// The text is not what it should be: a peer id, an address, a request.
 pub const PEERGUARD_ERR_TEXT: i32 = -17;
+/// The library was built without this.
+pub const PEERGUARD_ERR_UNSUPPORTED: i32 = -18;
+/// The system refused: an address that cannot be had, or a thread.
+pub const PEERGUARD_ERR_SYSTEM: i32 = -19;
+/// To serve at an address that is not a loopback one, a token is needed.
+pub const PEERGUARD_ERR_TOKEN: i32 = -20;
 
 /// Why a call could not be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +65,11 @@ pub(super) enum Failure {
     Reentrant = PEERGUARD_ERR_REENTRANT,
     TooManyHandles = PEERGUARD_ERR_TOO_MANY,
     Text = PEERGUARD_ERR_TEXT,
+    #[cfg_attr(feature = "http", expect(dead_code, reason = "nothing is left out"))]
+    Unsupported = PEERGUARD_ERR_UNSUPPORTED,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "exporters ask the system"))]
+    System = PEERGUARD_ERR_SYSTEM,
+    Token = PEERGUARD_ERR_TOKEN,
 }
 
 impl From<crate::Error> for Failure {

@@ -15,8 +15,9 @@ use super::permit::{
 use super::status::{
     PEERGUARD_ERR_ALIGNMENT, PEERGUARD_ERR_CONFIG, PEERGUARD_ERR_ENUM, PEERGUARD_ERR_FREED, PEERGUARD_ERR_HANDLE,
     PEERGUARD_ERR_LATENCY, PEERGUARD_ERR_LENGTH, PEERGUARD_ERR_NULL, PEERGUARD_ERR_PANIC, PEERGUARD_ERR_PERMIT,
-    PEERGUARD_ERR_REENTRANT, PEERGUARD_ERR_SPENT, PEERGUARD_ERR_STRUCT_SIZE, PEERGUARD_ERR_TABLE_FULL,
-    PEERGUARD_ERR_TEXT, PEERGUARD_ERR_TOO_MANY, PEERGUARD_ERR_UNTRACKED, PEERGUARD_NO, PEERGUARD_OK,
+    PEERGUARD_ERR_REENTRANT, PEERGUARD_ERR_SPENT, PEERGUARD_ERR_STRUCT_SIZE, PEERGUARD_ERR_SYSTEM,
+    PEERGUARD_ERR_TABLE_FULL, PEERGUARD_ERR_TEXT, PEERGUARD_ERR_TOKEN, PEERGUARD_ERR_TOO_MANY,
+    PEERGUARD_ERR_UNSUPPORTED, PEERGUARD_ERR_UNTRACKED, PEERGUARD_NO, PEERGUARD_OK,
 };
 
 /// Version of this interface. A library whose number differs from the header's must not be used with it.
@@ -63,7 +64,10 @@ pub extern "C" fn peerguard_status_text(status: i32) -> *const c_char {
         PEERGUARD_ERR_REENTRANT => c"a call inside a call",
         PEERGUARD_ERR_PANIC => c"a bug in the library was met",
         PEERGUARD_ERR_TOO_MANY => c"too many handles",
-        PEERGUARD_ERR_TEXT => c"not a peer id",
+        PEERGUARD_ERR_TEXT => c"the text is not what it should be",
+        PEERGUARD_ERR_UNSUPPORTED => c"the library was built without this",
+        PEERGUARD_ERR_SYSTEM => c"the system refused",
+        PEERGUARD_ERR_TOKEN => c"an address that is not a loopback one needs a token",
         _ => c"unknown code",
     };
     text.as_ptr()

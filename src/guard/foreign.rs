@@ -1,16 +1,17 @@
-//! What the C ABI needs of the facade: permits without a pin, and the address of a gate.
+//! What the C ABI needs of the facade: permits without a pin, and where gates lie.
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, Pass, Peer, PeerGuard};
 use crate::decision::{Recorded, Traffic};
+use crate::peer::meta::Meta;
+use crate::peer::record::Record;
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use crate::table::Tenancy;
-use std::time::Duration;
 
 impl Pass<&PeerGuard> {
     /// The ticket, for which the caller is now responsible.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn into_ticket(self) -> Ticket {
         let ticket = self.ticket;
         std::mem::forget(self);
@@ -19,16 +20,10 @@ impl Pass<&PeerGuard> {
 }
 
 impl Inner {
-    /// Ends a permit.
-    #[inline]
-    pub(crate) fn end(
-        &self,
-        ticket: &Ticket,
-        outcome: Outcome,
-        latency: Option<Duration>,
-        traffic: Traffic,
-    ) -> Recorded {
-        self.finish(ticket, Report::new(outcome, latency, traffic))
+    /// Ends a permit. The latency is in milliseconds, finite and not negative.
+    #[inline(always)]
+    pub(crate) fn end(&self, ticket: &Ticket, outcome: Outcome, latency: Option<f64>, traffic: Traffic) -> Recorded {
+        self.finish(ticket, Report { outcome, latency, traffic })
     }
 
     /// Ends a permit without a result.
@@ -42,9 +37,40 @@ impl Inner {
     }
 }
 
+/// Where the records lie and how they are laid out.
+pub(crate) struct Slab {
+    pub(crate) first: *const Record,
+    pub(crate) count: usize,
+    pub(crate) stride: usize,
+    pub(crate) meta: usize,
+    pub(crate) key: usize,
+    pub(crate) gate: usize,
+    pub(crate) tenant_mask: u64,
+    pub(crate) life_mask: u64,
+    pub(crate) live: u64,
+}
+
+impl Inner {
+    /// The slab that the table keeps as long as it lives.
+    pub(crate) fn slab(&self) -> Slab {
+        let [meta, key, gate] = Record::OFFSETS;
+        Slab {
+            first: self.table.record(0),
+            count: self.table.capacity(),
+            stride: size_of::<Record>(),
+            meta,
+            key,
+            gate,
+            tenant_mask: Meta::TENANT,
+            life_mask: Meta::LIFE,
+            live: Meta::LIVE_BITS,
+        }
+    }
+}
+
 impl Peer {
     /// The ticket of a permit that this peer gave: while the peer is held, so is the record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend(&self, mut ticket: Ticket) -> Ticket {
         if ticket.hold == Hold::Seen && self.tenancy == Some(ticket.tenancy) {
             ticket.hold = Hold::Lent;
@@ -53,7 +79,7 @@ impl Peer {
     }
 
     /// A ticket as [`Peer::admit`] gives it to a closed peer, in the period of this number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ticket_of(&self, generation: crate::breaker::gate::Generation) -> Ticket {
         let hold = if self.tenancy.is_some() { Hold::Lent } else { Hold::Unknown };
         Ticket::plain(&self.id, hold, self.tenancy.unwrap_or(Tenancy::NONE), generation)

@@ -28,6 +28,14 @@ pub(crate) struct Meta(u64);
 impl Meta {
     /// A slot that no peer has had.
     pub(crate) const FREE: Self = Self(FREE);
+    /// The bits that tell the tenancy: life and state.
+    #[cfg(feature = "capi")]
+    pub(crate) const TENANT: u64 = LifeField::MASK | StateField::MASK;
+    #[cfg(feature = "capi")]
+    pub(crate) const LIFE: u64 = LifeField::MASK;
+    /// The state of a live record, at its place.
+    #[cfg(feature = "capi")]
+    pub(crate) const LIVE_BITS: u64 = StateField::pack(LIVE);
     /// Added when a pin is given back: one pin less, one change more.
     pub(crate) const UNPIN: u64 = ChangesField::ONE.wrapping_sub(PinsField::ONE);
 

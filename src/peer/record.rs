@@ -8,6 +8,9 @@
 //!
 //! A peer's own limits, which few have, lie in a slab of their own (see [`super::limits`]).
 
+#[cfg(feature = "capi")]
+use std::mem::offset_of;
+
 use crate::breaker::gate::{Gate, GateWord, Generation};
 use crate::breaker::window::FailureWindow;
 use crate::clock::SKEW;
@@ -83,6 +86,10 @@ impl Record {
             first_seen: Word::new(0),
         }
     }
+
+    /// Where meta, key and gate stand in it.
+    #[cfg(feature = "capi")]
+    pub(crate) const OFFSETS: [usize; 3] = [offset_of!(Self, meta), offset_of!(Self, key), offset_of!(Self, gate)];
 
     /// Writes a new tenant's words, but for the flow, which [`Self::begin_flow`] has emptied before.
     ///

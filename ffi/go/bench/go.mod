@@ -1,9 +1,9 @@
-module github.com/peerguard/peerguard/ffi/go/bench
+module peerguard.example/go/bench
 
 go 1.24
 
-require github.com/peerguard/peerguard/ffi/go v0.0.0
+require peerguard.example/go v0.0.0
 
 require github.com/sony/gobreaker/v2 v2.4.0
 
-replace github.com/peerguard/peerguard/ffi/go => ../
+replace peerguard.example/go => ../

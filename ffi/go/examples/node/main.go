@@ -2,6 +2,8 @@
 //
 // Each peer is a server on loopback. The node asks the guard before every sync, tells it how the sync went, and in the end
 // prints what it has learnt. It exits with 1 if the guard has not kept it from the bad peers.
+//
+// usage: node [ADDRESS]: with an address such as 127.0.0.1:9100 it serves a page, metrics and queries there.
 package main
 
 import (
@@ -12,7 +14,7 @@ import (
 	"os"
 	"time"
 
-	peerguard "github.com/peerguard/peerguard/ffi/go"
+	peerguard "peerguard.example/go"
 )
 
 const (
@@ -116,6 +118,14 @@ func run() (well bool, err error) {
 	}
 	defer guard.Close()
 
+	if len(os.Args) > 1 {
+		exporter, err := guard.Serve(os.Args[1])
+		if err != nil {
+			return false, err
+		}
+		defer exporter.Close()
+		fmt.Println("page at http://" + exporter.Address())
+	}
 	var peers []*peer
 	for _, behaviour := range []string{"good", "good", "flaky", "silent", "lying", "dead"} {
 		p, err := start(behaviour)

@@ -1,0 +1,156 @@
+package peerguard
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+// byCall is an admit that the library makes, for comparing.
+func byCall(t testing.TB, guard *Guard, id PeerID) (Permit, error) {
+	t.Helper()
+	var permit Permit
+	err := guard.ask(&id, &permit)
+	return permit, err
+}
+
+func TestAHintSaysWhatTheCallSays(t *testing.T) {
+	// Few places, so that records are evicted, and hints point to other peers' records.
+	guard := newGuard(t, func(c *Config) {
+		c.MaxPeers = 64
+		c.RecoveryTimeout = 2 * time.Millisecond
+		c.BanDuration = 2 * time.Millisecond
+		c.MaxOpenTime = 4 * time.Millisecond
+	})
+	outcomes := []Outcome{SyncSuccess, MessageSuccess, MessageSuccess, Timeout, SyncFailure, ProtocolViolation, Cancelled}
+	random := rand.New(rand.NewPCG(7, 11))
+	hits, refusals := 0, 0
+	for range 200_000 {
+		peer := id(byte(random.IntN(90)))
+		switch random.IntN(40) {
+		case 0:
+			must(guard.Reset(peer))(t)
+		case 1:
+			must(guard.Unban(peer))(t)
+		case 2:
+			must(guard.Report(peer, Result{Outcome: Fatal}))(t)
+		}
+		seen, known := guard.hints.find(&peer, guard.hints.hash(&peer))
+		permit, err := byCall(t, guard, peer)
+		if known && err == nil && !permit.IsProbe() {
+			hits++
+			if uint32(permit.raw.slot) != seen.slot || uint32(permit.raw.life) != seen.life ||
+				permit.raw.generation != generationOf(seen.gate) {
+				t.Fatalf("%+v is not %+v", seen, permit.raw)
+			}
+		}
+		if err != nil {
+			refusals++
+			// The hint may admit only whom the call admits.
+			if known && seen.gate&closedMask == 0 {
+				t.Fatalf("%+v for a peer that is refused: %v", seen, err)
+			}
+		} else if err := permit.Cancel(); err != nil {
+			t.Fatal(err)
+		}
+		hinted, err := guard.Admit(peer)
+		if err == nil {
+			must(hinted.Report(Result{Outcome: outcomes[random.IntN(len(outcomes))]}))(t)
+		}
+	}
+	if hits < 10_000 || refusals < 1_000 {
+		t.Fatal(hits, "hits", refusals, "refusals")
+	}
+}
+
+func TestAHintedPermitIsTheCallsPermit(t *testing.T) {
+	guard := newGuard(t, nil)
+	for range 3 {
+		must(guard.Report(id(1), Result{Outcome: Timeout}))(t)
+	}
+	must(guard.Admit(id(1)))(t)
+	hinted := must(guard.Admit(id(1)))(t)
+	called := must(byCall(t, guard, id(1)))(t)
+	if hinted.raw != called.raw {
+		t.Fatalf("%+v is not %+v", hinted.raw, called.raw)
+	}
+	allocations := testing.AllocsPerRun(100, func() {
+		permit, err := guard.Admit(id(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := permit.Report(Result{Outcome: MessageSuccess}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations != 0 {
+		t.Fatal(allocations, "allocations")
+	}
+	if recorded := must(called.Failure())(t); recorded != Counted {
+		t.Fatal(recorded)
+	}
+	if _, err := hinted.Refund(1); err != nil {
+		t.Fatal(err)
+	}
+	if err := hinted.Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	is(t, hinted.Cancel(), ErrSpent)
+	if err := guard.Ban(id(1), time.Hour, 1); err != nil {
+		t.Fatal(err)
+	}
+	_, err := guard.Admit(id(1))
+	is(t, err, Banned)
+	guard.Close()
+	_, err = guard.Admit(id(1))
+	is(t, err, ErrClosed)
+}
+
+// Newcomers take the places of others all the while; no report may reach another peer.
+func TestNoReportGoesAstrayWhileRecordsChangeHands(t *testing.T) {
+	guard := newGuard(t, func(c *Config) { c.MaxPeers = 48; c.FailureThreshold = 31 })
+	const workers, turns = 4, 30_000
+	// Each worker has peers of its own, held so that their records stay, and sends strangers through the rest.
+	var done sync.WaitGroup
+	for worker := range byte(workers) {
+		mine := id(worker)
+		held := must(guard.Peer(mine))(t)
+		defer held.Close()
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			random := rand.New(rand.NewPCG(uint64(worker), 1))
+			for range turns {
+				permit, err := guard.Admit(mine)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := permit.Report(Result{Outcome: MessageSuccess}); err != nil {
+					t.Error(err)
+					return
+				}
+				stranger := PeerID{0: 99, 1: worker, 2: byte(random.IntN(200)), 31: 1}
+				permit, err = guard.Admit(stranger)
+				if err == nil {
+					_, err = permit.Report(Result{Outcome: MessageFailure})
+				}
+				if err != nil && !errors.Is(err, ErrRefused) {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	done.Wait()
+	for worker := range byte(workers) {
+		view, known, err := guard.View(id(worker))
+		if err != nil || !known || view.SuccessfulMessages != turns || view.FailedMessages != 0 {
+			t.Fatalf("%+v %v %v", view, known, err)
+		}
+	}
+	if totals := must(guard.Snapshot())(t).Totals; totals.Evictions == 0 {
+		t.Fatal("no record changed hands")
+	}
+}

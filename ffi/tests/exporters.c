@@ -1,0 +1,267 @@
+/* Metrics, queries and the snapshot as text; the server; what a forked child may do. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+#include "peerguard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static peerguard_guard guard;
+
+static peerguard_exporter_options options_of(const char *address) {
+    peerguard_exporter_options options;
+    CHECK_IS(peerguard_exporter_options_init(&options, sizeof options), PEERGUARD_OK);
+    options.address = address;
+    return options;
+}
+
+static peerguard_exporter exporter_of(const peerguard_exporter_options *options) {
+    peerguard_exporter exporter = 0;
+    CHECK_IS(peerguard_exporter_new(guard, options, &exporter, NULL), PEERGUARD_OK);
+    return exporter;
+}
+
+/* The whole text, ended by a 0; in pieces, so that each byte is read once. */
+static char *read_and_free(peerguard_text text) {
+    size_t length = 0, have = 0, written = 1;
+    char *all;
+    CHECK_IS(peerguard_text_length(text, &length), PEERGUARD_OK);
+    all = malloc(length + 1);
+    CHECK(all != NULL);
+    while (written) {
+        size_t room = length - have < 100 ? length - have : 100;
+        CHECK_IS(peerguard_text_read(text, have, all + have, room, &written), PEERGUARD_OK);
+        have += written;
+    }
+    CHECK_IS(have, length);
+    all[length] = 0;
+    CHECK_IS(peerguard_text_free(text), PEERGUARD_OK);
+    CHECK_IS(peerguard_text_free(text), PEERGUARD_ERR_FREED);
+    CHECK_IS(peerguard_text_length(text, &length), PEERGUARD_ERR_FREED);
+    return all;
+}
+
+static void check_has(char *text, const char *part) {
+    if (!strstr(text, part)) fprintf(stderr, "%s\n", text);
+    CHECK(strstr(text, part) != NULL);
+    free(text);
+}
+
+static peerguard_text query(peerguard_exporter exporter, const char *request, uint32_t role) {
+    peerguard_text text = 0;
+    CHECK_IS(peerguard_exporter_query(exporter, request, strlen(request), role, &text), PEERGUARD_OK);
+    return text;
+}
+
+static void texts(void) {
+    peerguard_exporter_options options = options_of(NULL);
+    peerguard_exporter exporter;
+    peerguard_text text = 0;
+    char address[PEERGUARD_ADDRESS_TEXT];
+    const char *ban = "{\"query\": \"mutation { banPeer(peerId: \\\"0100000000000000000000000000000000000000000000000000000000000000\\\") }\"}";
+    options.interval = PEERGUARD_NONE;
+    exporter = exporter_of(&options);
+    CHECK_IS(peerguard_exporter_address(exporter, address, sizeof address), PEERGUARD_NO);
+    CHECK_IS(strlen(address), 0);
+    CHECK_IS(peerguard_exporter_metrics(exporter, PEERGUARD_METRICS_CLASSIC, &text), PEERGUARD_OK);
+    check_has(read_and_free(text), "circuit_breaker_trips_total 1\n");
+    CHECK_IS(peerguard_exporter_metrics(exporter, PEERGUARD_METRICS_OPENMETRICS, &text), PEERGUARD_OK);
+    check_has(read_and_free(text), "# EOF\n");
+    CHECK_IS(peerguard_exporter_snapshot(exporter, &text), PEERGUARD_OK);
+    check_has(read_and_free(text), "\"total_peers\":1");
+    check_has(read_and_free(query(exporter, "{\"query\": \"{ getCircuitBreakerSummary { open } }\"}", PEERGUARD_ROLE_READER)),
+              "{\"getCircuitBreakerSummary\":{\"open\":1}}");
+    check_has(read_and_free(query(exporter, "{\"query\": \"{ nothing }\"}", PEERGUARD_ROLE_READER)), "\"errors\":[");
+    CHECK_IS(peerguard_exporter_query(exporter, "{ open }", 8, PEERGUARD_ROLE_READER, &text), PEERGUARD_ERR_TEXT);
+    check_has(read_and_free(query(exporter, ban, PEERGUARD_ROLE_READER)), "UNAUTHORIZED");
+    free(read_and_free(query(exporter, ban, PEERGUARD_ROLE_OPERATOR)));
+    {
+        peerguard_id id;
+        memset(&id, 0, sizeof id);
+        id.bytes[0] = 1;
+        CHECK_IS(peerguard_is_banned(guard, &id), PEERGUARD_OK);
+        CHECK_IS(peerguard_unban(guard, &id), PEERGUARD_OK);
+    }
+    CHECK_IS(peerguard_exporter_publish(exporter), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_metrics(exporter, PEERGUARD_METRICS_CLASSIC, &text), PEERGUARD_OK);
+    check_has(read_and_free(text), "peerguard_snapshots_published_total 2\n");
+    CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_publish(exporter), PEERGUARD_ERR_FREED);
+}
+
+static void negotiation(void) {
+    const char *scraper = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    uint32_t format = 9;
+    CHECK_IS(peerguard_metrics_negotiate(NULL, 0, &format), PEERGUARD_OK);
+    CHECK_IS(format, PEERGUARD_METRICS_CLASSIC);
+    CHECK_IS(peerguard_metrics_negotiate(scraper, strlen(scraper), &format), PEERGUARD_OK);
+    CHECK_IS(format, PEERGUARD_METRICS_OPENMETRICS);
+    CHECK(strstr(peerguard_metrics_content_type(format), "openmetrics") != NULL);
+    CHECK(strstr(peerguard_metrics_content_type(77), "0.0.4") != NULL);
+}
+
+static void wrong_options(void) {
+    char long_text[4098];
+    peerguard_exporter exporter = 7;
+    int32_t number = 0;
+    peerguard_exporter_options options = options_of("no address");
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TEXT);
+    options = options_of("127.0.0.1\xff:1");
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TEXT);
+    options = options_of("0.0.0.0:0");
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TOKEN);
+    options.token = "";
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TOKEN);
+    options = options_of("192.0.2.1:9");
+    options.token = "secret";
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, &number), PEERGUARD_ERR_SYSTEM);
+    CHECK_IS(number, EADDRNOTAVAIL);
+    memset(long_text, 'x', sizeof long_text);
+    long_text[4097] = 0;
+    options = options_of(NULL);
+    options.hosts = long_text;
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_LENGTH);
+    long_text[4096] = 0;
+    options.series = 4;
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_ENUM);
+    options = options_of(NULL);
+    options.interval = 0;
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_CONFIG);
+    options = options_of(NULL);
+    options.max_connections = 0;
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_CONFIG);
+    options = options_of(NULL);
+    options.struct_size += 8;
+    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_STRUCT_SIZE);
+    CHECK_IS(exporter, 7);
+}
+
+/* What a request to the exporter is answered; NULL if nobody listens. */
+static char *request(const char *address, const char *text) {
+    static char answer[1 << 16];
+    struct sockaddr_in to;
+    size_t have = 0;
+    ssize_t got;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(s >= 0);
+    memset(&to, 0, sizeof to);
+    to.sin_family = AF_INET;
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(s, (struct sockaddr *)&to, sizeof to) != 0) {
+        close(s);
+        return NULL;
+    }
+    CHECK_IS(send(s, text, strlen(text), 0), strlen(text));
+    while ((got = recv(s, answer + have, sizeof answer - 1 - have, 0)) > 0) have += (size_t)got;
+    close(s);
+    answer[have] = 0;
+    return answer;
+}
+
+#define GET(path, more) "GET " path " HTTP/1.1\r\nHost: localhost\r\n" more "Connection: close\r\n\r\n"
+
+static void server(void) {
+    peerguard_exporter_options options = options_of("127.0.0.1:0");
+    peerguard_exporter exporter, other = 0;
+    char address[PEERGUARD_ADDRESS_TEXT];
+    int32_t number = 0;
+    options.token = "secret";
+    options.interval = 5000000;
+    exporter = exporter_of(&options);
+    CHECK_IS(peerguard_exporter_address(exporter, address, sizeof address), PEERGUARD_OK);
+    CHECK(strncmp(address, "127.0.0.1:", 10) == 0 && atoi(address + 10) > 0);
+    CHECK(strstr(request(address, GET("/", "")), "200 OK") != NULL);
+    CHECK(strstr(request(address, GET("/metrics", "")), "401 Unauthorized") != NULL);
+    CHECK(strstr(request(address, GET("/metrics", "Authorization: Bearer secret\r\n")), "circuit_breaker_trips_total 1") != NULL);
+    CHECK(strstr(request(address, GET("/healthz", "")), "\"ok\"") != NULL);
+    options.address = address;
+    CHECK_IS(peerguard_exporter_new(guard, &options, &other, &number), PEERGUARD_ERR_SYSTEM);
+    CHECK_IS(number, EADDRINUSE);
+    CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
+    CHECK(request(address, GET("/healthz", "")) == NULL);
+}
+
+/* A clock that calls the library on the library's own thread. */
+static peerguard_exporter own_exporter;
+static int32_t own_answer;
+
+static uint64_t calling_clock(void *context) {
+    peerguard_exporter exporter = __atomic_load_n(&own_exporter, __ATOMIC_ACQUIRE);
+    (void)context;
+    if (exporter) __atomic_store_n(&own_answer, peerguard_exporter_free(exporter), __ATOMIC_RELEASE);
+    return 1000000000;
+}
+
+static void a_clock_on_our_threads(void) {
+    peerguard_clock clock;
+    peerguard_config config;
+    peerguard_guard clocked = 0;
+    peerguard_exporter exporter = 0;
+    peerguard_exporter_options options = options_of(NULL);
+    struct timespec moment = {0, 1000000};
+    clock.now = calling_clock;
+    clock.context = NULL;
+    CHECK_IS(peerguard_config_init(&config, sizeof config), PEERGUARD_OK);
+    config.max_peers = 10;
+    options.interval = 1000000;
+    CHECK_IS(peerguard_new(&config, &clock, &clocked), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_new(clocked, &options, &exporter, NULL), PEERGUARD_OK);
+    CHECK_IS(peerguard_free(clocked), PEERGUARD_OK);
+    __atomic_store_n(&own_exporter, exporter, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&own_answer, __ATOMIC_ACQUIRE)) nanosleep(&moment, NULL);
+    CHECK_IS(own_answer, PEERGUARD_ERR_REENTRANT);
+    __atomic_store_n(&own_exporter, 0, __ATOMIC_RELEASE);
+    CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
+}
+
+/* A child that goes on without exec has guards of its own. */
+static void fork_and_go_on(void) {
+    int status = -1;
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        peerguard_config config;
+        peerguard_guard own = 0;
+        peerguard_peer peer = 0;
+        peerguard_id id;
+        memset(&id, 3, sizeof id);
+        CHECK_IS(peerguard_config_init(&config, sizeof config), PEERGUARD_OK);
+        CHECK_IS(peerguard_new(&config, NULL, &own), PEERGUARD_OK);
+        CHECK_IS(peerguard_peer_open(own, &id, &peer), PEERGUARD_OK);
+        CHECK_IS(peerguard_peer_check(peer, NULL), PEERGUARD_OK);
+        CHECK_IS(peerguard_peer_free(peer), PEERGUARD_OK);
+        CHECK_IS(peerguard_free(own), PEERGUARD_OK);
+        _exit(0);
+    }
+    CHECK_IS(waitpid(child, &status, 0), child);
+    CHECK_IS(status, 0);
+}
+
+int main(void) {
+    peerguard_config config;
+    peerguard_id id;
+    memset(&id, 1, sizeof id);
+    CHECK_IS(peerguard_config_init(&config, sizeof config), PEERGUARD_OK);
+    config.max_peers = 100;
+    CHECK_IS(peerguard_new(&config, NULL, &guard), PEERGUARD_OK);
+    for (int i = 0; i < 5; i++)
+        CHECK_IS(peerguard_report_key(guard, &id, PEERGUARD_TIMEOUT, PEERGUARD_NONE, NULL, NULL), PEERGUARD_OK);
+    texts();
+    negotiation();
+    wrong_options();
+    server();
+    a_clock_on_our_threads();
+    fork_and_go_on();
+    CHECK_IS(peerguard_free(guard), PEERGUARD_OK);
+    puts("6 passed, 0 failed");
+    return 0;
+}
