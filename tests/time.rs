@@ -184,7 +184,8 @@ fn bans_end_at_their_time_to_a_tick() {
     let mut ends = 0;
     for &start in &starts {
         for &length in &lengths {
-            let Some(end) = start.checked_add(length.as_nanos() as u64).filter(|end| *end <= u64::MAX - 2 * TICK) else {
+            let Some(end) = start.checked_add(length.as_nanos() as u64).filter(|end| *end <= u64::MAX - 2 * TICK)
+            else {
                 // The clock stops before such a ban does.
                 continue;
             };
