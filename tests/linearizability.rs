@@ -9,112 +9,36 @@ mod reference;
 
 mod linear;
 
+/// The system's threads; `tests/schedules` has the same calls made by others.
+mod threads {
+    pub use std::sync::atomic::AtomicU64;
+    pub use std::thread::yield_now;
+
+    /// Whether somebody else decides who runs.
+    pub const DRIVEN: bool = false;
+}
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use linear::calls::{CALLS, THREADS, Topic};
 use linear::faults::Fault;
-use linear::history::{History, KEYS};
-use linear::record::{record, terms};
-use linear::search::{Object, Op, Search, Verdict};
-use linear::{breaker, bytes, quiet, standing};
+use linear::history::History;
+use linear::record::Stage;
+use linear::sum::Sum;
 use peerguard::Totals;
-use reference::{reputation, rules};
 
-/// A legal search, or what it came to.
-type Found = Result<(), (Verdict, String)>;
-
-/// What came of a number of histories.
-#[derive(Debug, Default)]
-struct Sum {
-    histories: u64,
-    calls: u64,
-    overlapping: u64,
-    steps: u64,
-    most_steps: u64,
-    undecided: u64,
-    /// No order explains them.
-    illegal: u64,
-    /// Their counters are wrong at the end.
-    miscounted: u64,
-    /// The first of these, in words.
-    first: Option<String>,
-}
-
-impl Sum {
-    /// Searches one object of a history; `Err` with the verdict in words.
-    fn search<O: Object>(&mut self, object: &O, ops: &[Vec<Op<O::Atom>>], start: O::State, what: &str) -> Found {
-        let mut search = Search::new(object, ops);
-        let verdict = search.run(start);
-        self.steps += search.steps;
-        self.most_steps = self.most_steps.max(search.steps);
-        let all: usize = ops.iter().map(Vec::len).sum();
-        match verdict {
-            Verdict::Legal => Ok(()),
-            Verdict::Undecided => Err((verdict, format!("{what}: undecided after {} steps", search.steps))),
-            Verdict::Illegal => {
-                let text = format!("{what}: no order explains more than {} of {all} operations", search.deepest);
-                Err((verdict, text))
-            }
+/// Records one history for each seed; each with the totals at its end.
+fn record(seeds: std::ops::Range<u64>, topic: Topic, fault: Fault) -> Vec<(History, Totals)> {
+    let stages: Vec<Stage> = seeds.map(|seed| Stage::new(seed, topic, fault)).collect();
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let stages = &stages;
+            scope.spawn(move || stages.iter().for_each(|stage| stage.play(number)));
         }
-    }
-
-    fn check(&mut self, history: &History, totals: &Totals, topic: Topic) {
-        self.histories += 1;
-        self.calls += history.calls() as u64;
-        self.overlapping += history.overlapping() as u64;
-        let found = match topic {
-            Topic::Peers => self.check_peers(history),
-            Topic::Bytes => self.check_bytes(history),
-        };
-        let counted = quiet::check(history, totals);
-        self.miscounted += u64::from(counted.is_err());
-        if let Err((verdict, _)) = &found {
-            self.illegal += u64::from(*verdict == Verdict::Illegal);
-            self.undecided += u64::from(*verdict == Verdict::Undecided);
-        }
-        if self.first.is_none()
-            && let Err(what) = found.map_err(|(_, what)| what).and(counted)
-        {
-            self.first = Some(format!("{what}\n{history}"));
-        }
-    }
-
-    fn check_peers(&mut self, history: &History) -> Found {
-        let of_breaker = rules::Rules::new(&history.config.circuit_breaker);
-        let of_reputation = reputation::Rules::new(&history.config.reputation);
-        let weights = &history.config.reputation.weights;
-        let mut found = Ok(());
-        for key in 0..KEYS {
-            let object = breaker::BreakerOf { rules: &of_breaker };
-            let what = format!("key {key}, breaker");
-            let breaker = self.search(&object, &breaker::ops(history, key), breaker::start(history.start), &what);
-            let object = standing::StandingOf { rules: &of_reputation, weights };
-            let start = standing::start(history.start, &of_reputation);
-            let standing = self.search(&object, &standing::ops(history, key), start, &format!("key {key}, standing"));
-            found = found.and(breaker).and(standing);
-        }
-        found
-    }
-
-    fn check_bytes(&mut self, history: &History) -> Found {
-        let [peer, all] = terms(&history.config).expect("there are limits");
-        let buckets = bytes::Buckets { peer, all };
-        self.search(&buckets, &bytes::ops(history, &buckets), bytes::start(history.start), "bytes")
-    }
-
-    fn add(&mut self, other: Self) {
-        self.histories += other.histories;
-        self.calls += other.calls;
-        self.overlapping += other.overlapping;
-        self.steps += other.steps;
-        self.most_steps = self.most_steps.max(other.most_steps);
-        self.undecided += other.undecided;
-        self.illegal += other.illegal;
-        self.miscounted += other.miscounted;
-        self.first = self.first.take().or(other.first);
-    }
+    });
+    stages.into_iter().map(Stage::end).collect()
 }
 
 /// Records and searches so many histories, a few hundred at a time.

@@ -114,7 +114,7 @@ impl Plan {
 }
 
 fn config(rng: &mut Rng, topic: Topic) -> Config {
-    let mut config = Config { max_peers: 16, event_capacity: 256, ..Config::default() };
+    let mut config = Config { max_peers: 16, event_capacity: 128, ..Config::default() };
     let breaker = &mut config.circuit_breaker;
     breaker.jitter = 0.0;
     breaker.failure_threshold = rng.u32(1..=3);

@@ -21,3 +21,4 @@ pub mod quiet;
 pub mod record;
 pub mod search;
 pub mod standing;
+pub mod sum;

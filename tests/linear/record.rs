@@ -1,8 +1,7 @@
 //! Records histories: three threads, each on its list of calls, held together so that their calls overlap.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -14,6 +13,7 @@ use crate::linear::faults::{Fault, Subject};
 use crate::linear::history::{Entry, History, KEYS, Move};
 use crate::reference::breaker::{Slot, Source};
 use crate::reference::bucket::Terms;
+use crate::threads::{AtomicU64, DRIVEN, yield_now};
 
 /// The buckets' terms of a configuration: a peer's, and the shared one's.
 pub fn terms(config: &Config) -> Option<[Terms; 2]> {
@@ -24,7 +24,7 @@ pub fn terms(config: &Config) -> Option<[Terms; 2]> {
 }
 
 /// A guard with its calls, ready to be made.
-struct Stage {
+pub struct Stage {
     seed: u64,
     plan: Plan,
     subject: Subject,
@@ -58,13 +58,15 @@ struct Caller<'g> {
 }
 
 impl Stage {
-    fn new(seed: u64, topic: Topic, fault: Fault) -> Self {
+    pub fn new(seed: u64, topic: Topic, fault: Fault) -> Self {
         let plan = Plan::new(seed, topic);
         let (clock, hand) = Clock::manual(plan.start);
         let guard = PeerGuard::with_clock(plan.config.clone(), clock).expect("a valid configuration");
         let subject = Subject::new(guard, plan.handles, fault);
         let terms = terms(&plan.config);
-        let (stamp, arrived, begun) = Default::default();
+        let zero = || AtomicU64::new(0);
+        let begun = std::array::from_fn(|_| zero());
+        let (stamp, arrived) = (zero(), zero());
         Self { seed, plan, subject, hand, terms, stamp, arrived, begun, recorded: Mutex::default() }
     }
 
@@ -73,15 +75,11 @@ impl Stage {
         self.stamp.fetch_add(1, Ordering::AcqRel)
     }
 
-    fn play(&self, number: usize) {
+    /// One thread's calls.
+    pub fn play(&self, number: usize) {
         let rng = Rng::with_seed(self.seed.wrapping_mul(3) + number as u64);
         let mut caller = Caller { stage: self, number, rng, held: Vec::new(), entries: Vec::new(), moves: Vec::new() };
-        self.arrived.fetch_add(1, Ordering::AcqRel);
-        let mut spins = 0u32;
-        while self.arrived.load(Ordering::Acquire) < THREADS as u64 {
-            spins += 1;
-            if spins.is_multiple_of(64) { thread::yield_now() } else { std::hint::spin_loop() }
-        }
+        self.await_all();
         for (n, call) in self.plan.calls[number].iter().enumerate() {
             self.keep_pace(number, n as u64);
             caller.call(*call);
@@ -94,21 +92,34 @@ impl Stage {
         self.recorded.lock().unwrap().push((number, entries, moves));
     }
 
+    fn await_all(&self) {
+        self.arrived.fetch_add(1, Ordering::AcqRel);
+        let mut spins = 0u32;
+        while !DRIVEN && self.arrived.load(Ordering::Acquire) < THREADS as u64 {
+            spins += 1;
+            if spins.is_multiple_of(64) { yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+
     /// Waits a while for the others to come as far.
     fn keep_pace(&self, number: usize, call: u64) {
+        if DRIVEN {
+            return;
+        }
         self.begun[number].store(call + 1, Ordering::Release);
         for round in 0..3 {
             if self.begun.iter().all(|begun| begun.load(Ordering::Acquire) >= call) {
                 return;
             }
             if round > 0 {
-                thread::yield_now();
+                yield_now();
             }
             (0..50).for_each(|_| std::hint::spin_loop());
         }
     }
 
-    fn end(self) -> (History, Totals) {
+    /// When all threads have ended.
+    pub fn end(self) -> (History, Totals) {
         let mut events = [Events::default(); KEYS];
         assert_eq!(self.subject.guard.events_lost(), 0, "the ring holds all events of a history");
         for event in self.subject.guard.drain_events(usize::MAX) {
@@ -135,8 +146,11 @@ impl Stage {
 impl<'g> Caller<'g> {
     /// Between the stamp and the call, or the call and the stamp.
     fn dawdle(&mut self) {
+        if DRIVEN {
+            return;
+        }
         match self.rng.u32(..16) {
-            0..=1 => thread::yield_now(),
+            0..=1 => yield_now(),
             2..=8 => (0..self.rng.u32(1..100)).for_each(|_| std::hint::spin_loop()),
             _ => {}
         }
@@ -266,16 +280,4 @@ impl<'g> Caller<'g> {
             }
         });
     }
-}
-
-/// Records one history for each seed; each with the totals at its end.
-pub fn record(seeds: std::ops::Range<u64>, topic: Topic, fault: Fault) -> Vec<(History, Totals)> {
-    let stages: Vec<Stage> = seeds.map(|seed| Stage::new(seed, topic, fault)).collect();
-    thread::scope(|scope| {
-        for number in 0..THREADS {
-            let stages = &stages;
-            scope.spawn(move || stages.iter().for_each(|stage| stage.play(number)));
-        }
-    });
-    stages.into_iter().map(Stage::end).collect()
 }
