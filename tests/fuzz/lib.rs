@@ -2,7 +2,9 @@
 
 mod entry;
 
-pub use entry::{config, graphql, id, metrics};
+#[cfg(feature = "graphql")]
+pub use entry::graphql;
+pub use entry::{config, id, metrics};
 
 pub mod c_calls {
     //! Calls of the C interface, freed handles and spent permits among them: `ffi/tests/sequences.c`, with the input in the

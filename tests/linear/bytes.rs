@@ -1,7 +1,8 @@
 //! All byte buckets of an upload as one object: each peer's, and the one that they share.
 //!
 //! A request takes from the peer's bucket and then from the shared one, and gives back what it took when the second
-//! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between.
+//! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between. One that is
+//! refused in the end may have held the peer's bytes once before: what failed by the recent time is asked again by the exact.
 
 use std::time::Duration;
 
@@ -49,17 +50,28 @@ fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {
     use Atom::{Give, Never, Short, Take};
     let peer = Whose::Peer(entry.key);
     let all = Whose::All;
-    let short = |reason, bytes, wait| match reason {
-        Reason::PeerBytes => vec![
-            vec![Short(peer, bytes, wait)],
-            vec![Take(all, bytes), Short(peer, bytes, wait), Give(all, buckets.all.cost(bytes))],
-        ],
-        Reason::GlobalBytes => vec![
-            vec![Take(peer, bytes), Short(all, bytes, wait), Give(peer, buckets.peer.cost(bytes))],
-            // A newcomer's bucket is asked when there is one.
-            vec![Short(all, bytes, wait)],
-        ],
-        _ => Vec::new(),
+    let short = |reason, bytes, wait| {
+        let own = buckets.peer.cost(bytes);
+        match reason {
+            Reason::PeerBytes => vec![
+                vec![Short(peer, bytes, wait)],
+                vec![Take(peer, bytes), Give(peer, own), Short(peer, bytes, wait)],
+                vec![Take(all, bytes), Short(peer, bytes, wait), Give(all, buckets.all.cost(bytes))],
+            ],
+            Reason::GlobalBytes => vec![
+                vec![Take(peer, bytes), Short(all, bytes, wait), Give(peer, own)],
+                vec![Take(peer, bytes), Give(peer, own), Take(peer, bytes), Short(all, bytes, wait), Give(peer, own)],
+                // A newcomer's bucket is asked when there is one.
+                vec![Short(all, bytes, wait)],
+            ],
+            _ => Vec::new(),
+        }
+    };
+    let never = |bytes| {
+        let own = buckets.peer.cost(bytes);
+        let held = || [Take(peer, bytes), Give(peer, own)];
+        let twice = held().into_iter().chain([Take(peer, bytes), Never(all, bytes), Give(peer, own)]);
+        vec![vec![Never(all, bytes)], vec![Take(peer, bytes), Never(all, bytes), Give(peer, own)], twice.collect()]
     };
     match &entry.fact {
         Fact::Take { bytes, answer: Ok(()) } | Fact::Try { bytes, taken: true } => {
@@ -67,13 +79,14 @@ fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {
         }
         Fact::Take { bytes, answer: Err(no) } => match no {
             Rejection { reason: Reason::PeerExceedsBurst, .. } => vec![vec![Never(peer, *bytes)]],
-            Rejection { reason: Reason::GlobalExceedsBurst, .. } => vec![vec![Never(all, *bytes)]],
+            Rejection { reason: Reason::GlobalExceedsBurst, .. } => never(*bytes),
             Rejection { reason, retry_after } => short(*reason, *bytes, *retry_after),
         },
         Fact::Try { bytes, taken: false } => {
             let mut ways = short(Reason::PeerBytes, *bytes, None);
             ways.extend(short(Reason::GlobalBytes, *bytes, None));
-            ways.extend([vec![Never(peer, *bytes)], vec![Never(all, *bytes)]]);
+            ways.push(vec![Never(peer, *bytes)]);
+            ways.extend(never(*bytes));
             ways
         }
         Fact::Refund { back: [own, shared], .. } => {

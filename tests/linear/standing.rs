@@ -145,7 +145,10 @@ impl Object for StandingOf<'_> {
             Atom::Score(view) => self.shows_score(view, &state.standing, now),
             Atom::Ban(view) => self.shows_ban(view, &state.standing, now),
             Atom::Quiet(view, events) => {
-                events.of_standing() == state.events
+                let ([earned, operator, unbanned], counted) = (events.of_standing(), state.events);
+                // One that overlapped an earned ban may be told though it never stood (DESIGN.md).
+                (earned, unbanned) == (counted[0], counted[2])
+                    && operator >= counted[1]
                     && view.as_ref().is_none_or(|view| {
                         self.shows_score(view, &state.standing, now) && self.shows_ban(view, &state.standing, now)
                     })

@@ -3,6 +3,7 @@
 //! The search (`make fuzz`) and the replay of the corpus (`tests/fuzz_corpus.rs`) call the same functions.
 
 pub mod config;
+#[cfg(feature = "graphql")]
 pub mod graphql;
 pub mod id;
 pub mod metrics;
