@@ -1,8 +1,8 @@
 //! All byte buckets of an upload as one object: each peer's, and the one that they share.
 //!
 //! A request takes from the peer's bucket and then from the shared one, and gives back what it took when the second
-//! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between. One that is
-//! refused in the end may have held the peer's bytes once before: what failed by the recent time is asked again by the exact.
+//! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between. Each
+//! may have held the peer's bytes once before: what failed by the recent time is asked again by the exact.
 
 use std::time::Duration;
 
@@ -75,7 +75,9 @@ fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {
     };
     match &entry.fact {
         Fact::Take { bytes, answer: Ok(()) } | Fact::Try { bytes, taken: true } => {
-            vec![vec![Take(peer, *bytes), Take(all, *bytes)], vec![Take(all, *bytes), Take(peer, *bytes)]]
+            let again =
+                vec![Take(peer, *bytes), Give(peer, buckets.peer.cost(*bytes)), Take(peer, *bytes), Take(all, *bytes)];
+            vec![vec![Take(peer, *bytes), Take(all, *bytes)], vec![Take(all, *bytes), Take(peer, *bytes)], again]
         }
         Fact::Take { bytes, answer: Err(no) } => match no {
             Rejection { reason: Reason::PeerExceedsBurst, .. } => vec![vec![Never(peer, *bytes)]],

@@ -8,7 +8,7 @@ use super::play::play;
 use super::reader::Reader;
 
 /// A field as it is by default, or as the input has it: so that configurations with few wrong fields are met.
-fn field<T>(reader: &mut Reader<'_>, default: T, drawn: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+fn field<'a, T>(reader: &mut Reader<'a>, default: T, drawn: impl FnOnce(&mut Reader<'a>) -> T) -> T {
     if reader.below(4) == 0 { drawn(reader) } else { default }
 }
 
