@@ -18,7 +18,7 @@ use crate::token_bucket::Direction;
 /// It carries the breaker's period: what it reports in a later one touches counters and reputation, not the breaker. A
 /// permit with a probe keeps its peer's record from being evicted; so does one that is leaked.
 #[must_use = "a permit that is dropped reports nothing"]
-pub struct Pass<G: Borrow<PeerGuard>> {
+pub struct Pass<G: Holder> {
     guard: G,
     pub(super) ticket: Ticket,
 }
@@ -29,7 +29,46 @@ pub type Permit<'g> = Pass<&'g PeerGuard>;
 /// A permit that keeps its guard alive.
 pub type OwnedPermit = Pass<PeerGuard>;
 
-impl<G: Borrow<PeerGuard>> Pass<G> {
+/// How a permit holds its guard: it borrows it, or keeps it alive.
+pub trait Holder: Borrow<PeerGuard> + Sized + sealed::End {}
+
+impl Holder for &PeerGuard {}
+impl Holder for PeerGuard {}
+
+mod sealed {
+    use super::{Pass, Recorded, Report};
+
+    #[allow(private_interfaces)] // Nobody outside can call it.
+    pub trait End: Sized {
+        /// Reports, in place of the permit's own end.
+        fn end(pass: Pass<Self>, report: Report) -> Recorded
+        where
+            Self: super::Holder;
+    }
+}
+
+#[allow(private_interfaces)]
+impl sealed::End for &PeerGuard {
+    /// The permit is taken apart first: so it need not lie in memory when it is reported where it was given.
+    #[inline(always)]
+    fn end(pass: Pass<Self>, report: Report) -> Recorded {
+        let (guard, ticket) = (pass.guard, pass.ticket);
+        std::mem::forget(pass);
+        guard.inner.finish(&ticket, report)
+    }
+}
+
+#[allow(private_interfaces)]
+impl sealed::End for PeerGuard {
+    #[inline]
+    fn end(mut pass: Pass<Self>, report: Report) -> Recorded {
+        let ticket = pass.ticket;
+        pass.ticket.disarm();
+        pass.guard.inner.finish(&ticket, report)
+    }
+}
+
+impl<G: Holder> Pass<G> {
     #[inline(always)]
     pub(super) fn new(guard: G, ticket: Ticket) -> Self {
         Self { guard, ticket }
@@ -55,11 +94,8 @@ impl<G: Borrow<PeerGuard>> Pass<G> {
 
     /// Inlined, so that each way of reporting is compiled for its outcome.
     #[inline(always)]
-    fn end(mut self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
-        let recorded = self.guard.borrow().inner.finish(&self.ticket, Report::new(outcome, latency, traffic));
-        // The permit's own end is skipped: it has been reported.
-        self.ticket.disarm();
-        recorded
+    fn end(self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        G::end(self, Report::new(outcome, latency, traffic))
     }
 
     /// Gives up to `n` of the granted bytes back, to the buckets that were charged and at the rates of then; never above
@@ -99,16 +135,18 @@ impl<G: Borrow<PeerGuard>> Pass<G> {
     }
 }
 
-impl<G: Borrow<PeerGuard>> Drop for Pass<G> {
+impl<G: Holder> Drop for Pass<G> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.ticket.is_armed() {
-            self.guard.borrow().inner.abandon(&self.ticket);
+            // A copy, so that a permit that is reported need not lie in memory.
+            let ticket = self.ticket;
+            self.guard.borrow().inner.abandon(&ticket);
         }
     }
 }
 
-impl<G: Borrow<PeerGuard>> fmt::Debug for Pass<G> {
+impl<G: Holder> fmt::Debug for Pass<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
             .field("peer", &self.ticket.id)

@@ -20,7 +20,7 @@ use crate::peer::tally::Pair;
 use crate::reputation::ban::BanWord;
 use crate::reputation::params::Params;
 use crate::reputation::score::ScoreWord;
-use crate::sync::{Ordering, Word};
+use crate::sync::{Ordering, Word, fence};
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::Bucket;
 
@@ -103,6 +103,14 @@ impl Record {
         self.unanswered.store(Pair::default(), Ordering::Relaxed);
         self.offences.store(Pair::default(), Ordering::Relaxed);
         self.first_seen.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether what was read (Relaxed, or by a CAS) of the record since its life was seen is that tenant's.
+    #[inline(always)]
+    pub(crate) fn is_still(&self, life: u32) -> bool {
+        // Acquire: pairs with the Release fence of the claim; see the text of `table`.
+        fence(Ordering::Acquire);
+        self.meta.load(Ordering::Relaxed).is(life)
     }
 
     /// Empties the flow for a new tenancy, and returns what its last tenant had moved, by direction. From here on no report
