@@ -43,7 +43,14 @@ pub struct Buckets {
 }
 
 pub fn ops(history: &History, buckets: &Buckets) -> Vec<Vec<Op<Atom>>> {
-    history.ops(|entry| ways(entry, buckets))
+    history.ops(|entry| {
+        let mut ways = ways(entry, buckets);
+        if !history.overlapped_by(entry, |_| true) {
+            // Nobody was there to see what was held and given back at once.
+            ways.retain(|way| !matches!(way[..], [Atom::Take(..), Atom::Give(..), ..]));
+        }
+        ways
+    })
 }
 
 fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {

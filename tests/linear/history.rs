@@ -89,7 +89,10 @@ impl History {
     /// Whether the entry overlaps a call about the same key that `which`.
     pub fn overlapped_by(&self, entry: &Entry, which: impl Fn(&Fact) -> bool) -> bool {
         let mut others = self.threads.iter().flatten().filter(|other| other.key == entry.key);
-        others.any(|other| other.called < entry.returned && entry.called < other.returned && which(&other.fact))
+        others.any(|other| {
+            let overlaps = other.called < entry.returned && entry.called < other.returned;
+            other.called != entry.called && overlaps && which(&other.fact)
+        })
     }
 }
 

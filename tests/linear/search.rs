@@ -86,7 +86,8 @@ impl<'a, O: Object> Search<'a, O> {
                 }
                 let ways =
                     if place.atom == 0 { 0..op.ways.len() } else { place.way.into()..usize::from(place.way) + 1 };
-                for way in ways {
+                // The first way is tried first: what is pushed last is.
+                for way in ways.rev() {
                     self.advance((&places, &state), thread, way, &mut next);
                     for (places, state) in next.drain(..) {
                         if self.tried.insert((places.clone(), fingerprint(&state))) {

@@ -18,6 +18,7 @@ mod reference;
 #[path = "../linear/mod.rs"]
 mod linear;
 
+mod frozen;
 mod small_table;
 
 /// Threads that shuttle drives.
