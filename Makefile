@@ -74,7 +74,7 @@ fuzz-build:
 fuzz: fuzz-build ## searches for inputs that break what must hold: FUZZ_SECONDS (120) for each target
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/found/$$target && \
-		$(FUZZ_BIN)/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=20 -print_final_stats=1 \
+		$(FUZZ_BIN)/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=300 -print_final_stats=1 \
 			-artifact_prefix=target/fuzz/$$target- target/fuzz/found/$$target tests/fuzz/corpus/$$target || exit 1; \
 	done
 
