@@ -115,6 +115,9 @@ ffi-sanitized: capi
 	$(FFI_T)/wrapper
 	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -Iinclude ffi/tests/sequences.c $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/sequences
 	$(FFI_T)/sequences
+	$(CC) -std=c99 $(FFI_STRICT) $(FFI_ASAN) -DPEERGUARD_FUZZ -DPEERGUARD_REPLAY -Iinclude ffi/tests/sequences.c \
+		$(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/replay
+	$(FFI_T)/replay tests/fuzz/corpus/c_calls/*
 
 # Every function with bad arguments; then every function with a panic inside it.
 ffi-matrix: capi

@@ -5,10 +5,10 @@ use crossbeam_utils::CachePadded;
 use crate::sync::{Ordering, Word};
 
 /// Stripes of the totals; a peer's slot picks one, so that peers on different cores rarely share a line.
-#[cfg(not(peerguard_loom))]
+#[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
 const STRIPES: usize = 16;
-/// One under loom, which makes every word anew for each execution.
-#[cfg(peerguard_loom)]
+/// One under loom and shuttle, which make every word anew for each execution.
+#[cfg(any(peerguard_loom, peerguard_shuttle))]
 const STRIPES: usize = 1;
 
 /// What is counted for the guard as a whole.

@@ -1,14 +1,17 @@
 //! The one file that names the atomic primitives.
 //!
 //! Everything atomic in the crate is imported from here, so that a build with `--cfg peerguard_loom` runs the same code on
-//! loom's words. Orderings are always spelled at the call.
+//! loom's words, and one with `--cfg peerguard_shuttle` under shuttle's schedulers. Orderings are always spelled at the call.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-#[cfg(not(peerguard_loom))]
+#[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+#[cfg(peerguard_shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 
 #[cfg(peerguard_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
@@ -150,7 +153,7 @@ impl<T: Packed> Word<T> {
     }
 
     /// Where the word stands, for readers outside Rust.
-    #[cfg(all(feature = "capi", not(peerguard_loom)))]
+    #[cfg(all(feature = "capi", not(any(peerguard_loom, peerguard_shuttle))))]
     pub(crate) fn address(&self) -> *const u64 {
         self.bits.as_ptr()
     }

@@ -1,5 +1,8 @@
 /* A million calls at random over handles and permits, double frees and uses after free among them: each answer must be the
- * one that a model of what was freed and reported foretells. Then two threads use handles that two others free. */
+ * one that a model of what was freed and reported foretells. Then two threads use handles that two others free.
+ *
+ * With PEERGUARD_FUZZ an input takes the place of the random numbers: `peerguard_fuzz_sequences` for the search in
+ * tests/fuzz, and a main that replays files where PEERGUARD_REPLAY is defined too. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "peerguard.h"
@@ -10,6 +13,17 @@
 
 enum { GUARDS = 4, PEERS = 24, SNAPSHOTS = 6, EXPORTERS = 3, TEXTS = 6, PERMITS = 64, KEYS = 40 };
 
+#ifdef PEERGUARD_FUZZ
+static const uint8_t *input;
+static size_t input_left;
+
+/* Two bytes of the input, where `below` looks for them. */
+static uint64_t random64(void) {
+    uint64_t word = 0;
+    for (int i = 0; i < 2 && input_left; i++, input++, input_left--) word = word << 8 | *input;
+    return word << 33;
+}
+#else
 /* xorshift64* (Vigna): the same sequence in every run for one seed. */
 static uint64_t state;
 
@@ -19,6 +33,7 @@ static uint64_t random64(void) {
     state ^= state >> 27;
     return state * 0x2545f4914f6cdd1d;
 }
+#endif
 
 static unsigned below(unsigned n) {
     return (unsigned)(random64() >> 33) % n;
@@ -248,9 +263,18 @@ static void use_the_wrong_kind(void) {
     counted += 6;
 }
 
+static int is_over(long calls) {
+#ifdef PEERGUARD_FUZZ
+    (void)calls;
+    return !input_left;
+#else
+    return counted >= calls;
+#endif
+}
+
 static void at_random(long calls) {
     memset(permits, 0, sizeof permits);
-    while (counted < calls) {
+    while (!is_over(calls)) {
         unsigned what = below(100);
         now_ns += below(50) * 1000000;
         if (what < 4) {
@@ -275,6 +299,36 @@ static void at_random(long calls) {
     for (int i = 0; i < TEXTS; i++) free_handle(&texts[i], peerguard_text_free);
 }
 
+#ifdef PEERGUARD_FUZZ
+void peerguard_fuzz_sequences(const uint8_t *data, size_t length);
+
+void peerguard_fuzz_sequences(const uint8_t *data, size_t length) {
+    memset(guards, 0, sizeof guards);
+    memset(peers, 0, sizeof peers);
+    memset(snapshots, 0, sizeof snapshots);
+    now_ns = 1000000000000;
+    made_up = 0;
+    input = data;
+    input_left = length;
+    at_random(0);
+}
+
+#ifdef PEERGUARD_REPLAY
+int main(int argc, char **argv) {
+    static uint8_t data[1 << 16];
+    CHECK(argc > 1);
+    for (int i = 1; i < argc; i++) {
+        FILE *file = fopen(argv[i], "rb");
+        CHECK(file);
+        size_t length = fread(data, 1, sizeof data, file);
+        fclose(file);
+        peerguard_fuzz_sequences(data, length);
+    }
+    printf("%d inputs, %ld calls: as foretold\n", argc - 1, counted);
+    return 0;
+}
+#endif
+#else
 /* Races: the words are shared, and may be freed at any moment. */
 static uint64_t shared_guard, shared_peer;
 static int stop;
@@ -365,3 +419,4 @@ int main(int argc, char **argv) {
     printf("%ld passed, 0 failed\n", counted);
     return 0;
 }
+#endif

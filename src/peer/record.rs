@@ -59,7 +59,7 @@ pub(crate) struct Record {
     pub(crate) first_seen: Word<u64>,
 }
 
-#[cfg(not(peerguard_loom))]
+#[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
 const _: () = assert!(size_of::<Record>() == 192);
 
 impl Record {

@@ -192,7 +192,7 @@ impl Group {
     }
 }
 
-#[cfg(not(peerguard_loom))]
+#[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
 fn wait(backoff: &Backoff) {
     backoff.snooze();
 }
@@ -200,6 +200,11 @@ fn wait(backoff: &Backoff) {
 #[cfg(peerguard_loom)]
 fn wait(_: &Backoff) {
     loom::thread::yield_now();
+}
+
+#[cfg(peerguard_shuttle)]
+fn wait(_: &Backoff) {
+    shuttle::thread::yield_now();
 }
 
 pub(super) struct GroupLock<'a> {

@@ -200,7 +200,7 @@ impl Model {
         };
         self.record(now, id);
         self.traffic(now, id, traffic);
-        let weight = self.weight(outcome);
+        let weight = weight(&self.weights, outcome);
         let peer = self.peers.get_mut(&id).expect("made above");
         let mut events = Vec::new();
         peer.see(now);
@@ -231,20 +231,6 @@ impl Model {
         self.record(now, id).see(now);
         self.moved(id, Direction::Upload, traffic.sent);
         self.moved(id, Direction::Download, traffic.received);
-    }
-
-    fn weight(&self, outcome: Outcome) -> f64 {
-        let weights = &self.weights;
-        match outcome {
-            Outcome::SyncSuccess => weights.sync_success,
-            Outcome::MessageSuccess => weights.message_success,
-            Outcome::SyncFailure => weights.sync_failure,
-            Outcome::MessageFailure => weights.message_failure,
-            Outcome::Timeout => weights.timeout,
-            Outcome::Unreachable => weights.unreachable,
-            Outcome::ProtocolViolation => weights.protocol_violation,
-            Outcome::Fatal | Outcome::Cancelled | Outcome::LocalError => 0.0,
-        }
     }
 
     fn happened(&mut self, id: PeerId, events: Vec<EventKind>) {
@@ -305,8 +291,22 @@ fn source(permit: &ModelPermit) -> Source {
     Source::Permit { generation: permit.generation, probe: permit.probe }
 }
 
+/// What an outcome does to the score.
+pub fn weight(weights: &Weights, outcome: Outcome) -> f64 {
+    match outcome {
+        Outcome::SyncSuccess => weights.sync_success,
+        Outcome::MessageSuccess => weights.message_success,
+        Outcome::SyncFailure => weights.sync_failure,
+        Outcome::MessageFailure => weights.message_failure,
+        Outcome::Timeout => weights.timeout,
+        Outcome::Unreachable => weights.unreachable,
+        Outcome::ProtocolViolation => weights.protocol_violation,
+        Outcome::Fatal | Outcome::Cancelled | Outcome::LocalError => 0.0,
+    }
+}
+
 /// What an outcome is to the breaker; `None` for those without effect.
-fn effect(outcome: Outcome) -> Option<Effect> {
+pub fn effect(outcome: Outcome) -> Option<Effect> {
     match outcome {
         Outcome::SyncSuccess | Outcome::MessageSuccess => Some(Effect::Success),
         Outcome::Cancelled | Outcome::LocalError => None,

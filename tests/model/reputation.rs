@@ -45,6 +45,11 @@ impl Rules {
     }
 }
 
+/// The tick at which a ban of `ns` from now is over: at the latest the last one of a 64-bit clock, 584 years from its zero.
+fn end(now: u64, ns: i128) -> i128 {
+    (tick(now) + ticks_up(ns)).min(tick(u64::MAX))
+}
+
 /// Points and the second they were right at.
 #[derive(Clone, Copy, Debug)]
 pub struct Score {
@@ -157,7 +162,7 @@ impl Standing {
         self.score = self.score(now, rules);
         let before = self.offences(now, rules);
         let length = rules.ban_ns.map(|ns| (ns << before).min(rules.max_ban_ns));
-        let end = length.map(|ns| tick(now) + ticks_up(ns));
+        let end = length.map(|ns| end(now, ns));
         self.last_ban = Some(Ban { origin: BanOrigin::Earned, reason, end, lifted: false });
         self.period += 1;
         self.offences = (before + 1).min(MOST_OFFENCES);
@@ -165,7 +170,7 @@ impl Standing {
 
     /// An operator's ban: of two the later end holds. `false` when the one in force stays.
     pub fn operator_ban(&mut self, now: u64, length: Option<i128>, code: u8, rules: &Rules) -> bool {
-        let end = length.map(|ns| tick(now) + ticks_up(ns));
+        let end = length.map(|ns| end(now, ns));
         match self.ban(now) {
             Some(ban) => {
                 let later = match (ban.end, end) {

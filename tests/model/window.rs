@@ -1,6 +1,6 @@
 //! The rolling windows of eight slices, as plain lists of slice numbers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// How many slices before the current one still count.
 const REACH: i128 = 7;
@@ -52,7 +52,7 @@ impl Failures {
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     /// One slice for each place of the ring of eight.
-    ring: HashMap<i128, Slice>,
+    ring: BTreeMap<i128, Slice>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,165 @@
+//! All byte buckets of an upload as one object: each peer's, and the one that they share.
+//!
+//! A request takes from the peer's bucket and then from the shared one, and gives back what it took when the second
+//! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between. Each
+//! may have held the peer's bytes once before: what failed by the recent time is asked again by the exact.
+
+use std::time::Duration;
+
+use peerguard::{Reason, Rejection};
+
+use crate::linear::fact::Fact;
+use crate::linear::history::{Entry, History, KEYS};
+use crate::linear::search::{Object, Op};
+use crate::reference::bucket::{Bucket, Fit, Terms};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Whose {
+    Peer(usize),
+    All,
+}
+
+#[derive(Debug)]
+pub enum Atom {
+    Take(Whose, u64),
+    /// Refused, with the wait where it was told.
+    Short(Whose, u64, Option<Duration>),
+    Never(Whose, u64),
+    Give(Whose, i128),
+    /// The used share of the peer's bucket, and the bytes left in the shared one, with nobody at work.
+    Used(Whose, f64),
+    Left(Whose, u64),
+}
+
+#[derive(Clone, Debug)]
+pub struct State {
+    peers: [Bucket; KEYS],
+    all: Bucket,
+}
+
+pub struct Buckets {
+    pub peer: Terms,
+    pub all: Terms,
+}
+
+pub fn ops(history: &History, buckets: &Buckets) -> Vec<Vec<Op<Atom>>> {
+    history.ops(|entry| {
+        let mut ways = ways(entry, buckets);
+        if !history.overlapped_by(entry, |_| true) {
+            // Nobody was there to see what was held and given back at once.
+            ways.retain(|way| !matches!(way[..], [Atom::Take(..), Atom::Give(..), ..]));
+        }
+        ways
+    })
+}
+
+fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {
+    use Atom::{Give, Never, Short, Take};
+    let peer = Whose::Peer(entry.key);
+    let all = Whose::All;
+    let short = |reason, bytes, wait| {
+        let own = buckets.peer.cost(bytes);
+        match reason {
+            Reason::PeerBytes => vec![
+                vec![Short(peer, bytes, wait)],
+                vec![Take(peer, bytes), Give(peer, own), Short(peer, bytes, wait)],
+                vec![Take(all, bytes), Short(peer, bytes, wait), Give(all, buckets.all.cost(bytes))],
+            ],
+            Reason::GlobalBytes => vec![
+                vec![Take(peer, bytes), Short(all, bytes, wait), Give(peer, own)],
+                vec![Take(peer, bytes), Give(peer, own), Take(peer, bytes), Short(all, bytes, wait), Give(peer, own)],
+                // A newcomer's bucket is asked when there is one.
+                vec![Short(all, bytes, wait)],
+            ],
+            _ => Vec::new(),
+        }
+    };
+    let never = |bytes| {
+        let own = buckets.peer.cost(bytes);
+        let held = || [Take(peer, bytes), Give(peer, own)];
+        let twice = held().into_iter().chain([Take(peer, bytes), Never(all, bytes), Give(peer, own)]);
+        vec![vec![Never(all, bytes)], vec![Take(peer, bytes), Never(all, bytes), Give(peer, own)], twice.collect()]
+    };
+    match &entry.fact {
+        Fact::Take { bytes, answer: Ok(()) } | Fact::Try { bytes, taken: true } => {
+            let again =
+                vec![Take(peer, *bytes), Give(peer, buckets.peer.cost(*bytes)), Take(peer, *bytes), Take(all, *bytes)];
+            vec![vec![Take(peer, *bytes), Take(all, *bytes)], vec![Take(all, *bytes), Take(peer, *bytes)], again]
+        }
+        Fact::Take { bytes, answer: Err(no) } => match no {
+            Rejection { reason: Reason::PeerExceedsBurst, .. } => vec![vec![Never(peer, *bytes)]],
+            Rejection { reason: Reason::GlobalExceedsBurst, .. } => never(*bytes),
+            Rejection { reason, retry_after } => short(*reason, *bytes, *retry_after),
+        },
+        Fact::Try { bytes, taken: false } => {
+            let mut ways = short(Reason::PeerBytes, *bytes, None);
+            ways.extend(short(Reason::GlobalBytes, *bytes, None));
+            ways.push(vec![Never(peer, *bytes)]);
+            ways.extend(never(*bytes));
+            ways
+        }
+        Fact::Refund { back: [own, shared], .. } => {
+            vec![vec![Give(all, *shared), Give(peer, *own)], vec![Give(peer, *own), Give(all, *shared)]]
+        }
+        Fact::Quiet { view: Some(view), all_left: Some(left), .. } => {
+            vec![vec![Atom::Used(peer, view.upload_used), Atom::Left(all, *left)]]
+        }
+        _ => Vec::new(),
+    }
+}
+
+pub fn start(now: u64) -> State {
+    State { peers: [Bucket::full(now); KEYS], all: Bucket::full(now) }
+}
+
+impl Buckets {
+    fn of<'s>(&self, whose: Whose, state: &'s mut State) -> (&'s mut Bucket, &Terms) {
+        match whose {
+            Whose::Peer(key) => (&mut state.peers[key], &self.peer),
+            Whose::All => (&mut state.all, &self.all),
+        }
+    }
+}
+
+impl Object for Buckets {
+    type State = State;
+    type Atom = Atom;
+
+    fn apply(&self, state: &State, atom: &Atom, now: u64, next: &mut Vec<State>) {
+        let mut after = state.clone();
+        let possible = match *atom {
+            Atom::Take(whose, bytes) => {
+                let (bucket, terms) = self.of(whose, &mut after);
+                let fits = bucket.fit(now, bytes, terms) == Fit::Fits;
+                bucket.take(now, bytes, terms);
+                fits
+            }
+            Atom::Short(whose, bytes, wait) => {
+                let (bucket, terms) = self.of(whose, &mut after);
+                match bucket.fit(now, bytes, terms) {
+                    Fit::Later(units) => wait.is_none_or(|wait| wait.as_nanos() as i128 == (units + 1023) / 1024),
+                    Fit::Fits | Fit::Never => false,
+                }
+            }
+            Atom::Never(whose, bytes) => {
+                let (bucket, terms) = self.of(whose, &mut after);
+                bucket.fit(now, bytes, terms) == Fit::Never
+            }
+            Atom::Give(whose, units) => {
+                self.of(whose, &mut after).0.give_back(units);
+                true
+            }
+            Atom::Used(whose, used) => {
+                let (bucket, terms) = self.of(whose, &mut after);
+                (bucket.used(now, terms) - used).abs() < 1e-12
+            }
+            Atom::Left(whose, left) => {
+                let (bucket, terms) = self.of(whose, &mut after);
+                bucket.room(now, terms) == left
+            }
+        };
+        if possible {
+            next.push(after);
+        }
+    }
+}

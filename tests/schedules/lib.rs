@@ -1,0 +1,1 @@
+//! The schedules are tests; see `schedules.rs`.
