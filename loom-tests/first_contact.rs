@@ -185,3 +185,18 @@ fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
         }
     });
 }
+
+#[test]
+fn a_peer_with_as_many_pins_as_fit_gets_no_second_record() {
+    explore("last pin given back x first contact", 10, FULL, |turn| {
+        let many = Many::new(2);
+        let pin = |many: &Many| many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().map(|pin| pin.keep());
+        // As many as fit under loom.
+        let [slot, ..] = [(); 3].map(|()| pin(&many).expect("so many pins fit"));
+        assert_eq!(pin(&many), None, "one more does not");
+        let ((), pinned) = race(turn, &many, move |many| many.table.unpin(slot), pin);
+        assert_eq!(many.tenants().len(), 1, "a peer whose record cannot be pinned has one record all the same");
+        assert!(pinned.is_none_or(|pinned| pinned == slot), "and a pin is on that one");
+        assert_eq!(pin(&many).is_some(), pinned.is_none(), "the pin that was given back can be taken, once");
+    });
+}

@@ -7,8 +7,14 @@ mod stage;
 mod admit_and_limits;
 mod bans;
 mod buckets;
+mod clock;
 mod events;
 mod first_contact;
+#[cfg(feature = "capi")]
+mod handles;
 mod probes;
+mod publication;
+mod rates;
 mod reports;
+mod snapshots;
 mod trips;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::breaker::gate::{Gate, Generation};
+use crate::breaker::rate::RateWindow;
 use crate::breaker::transition::Asker;
 use crate::config::Config;
 use crate::counters::{Counters, Total};
@@ -67,15 +68,17 @@ impl Books {
     }
 }
 
-/// One record.
+/// One record, with failure-rate counters where the configuration has them on.
 pub(super) struct One {
     pub(super) books: Books,
     pub(super) record: Record,
+    rate: Option<RateWindow>,
 }
 
 impl One {
     pub(super) fn new(config: &Config) -> Arc<Self> {
-        let one = Self { books: Books::new(config), record: Record::free() };
+        let rate = config.circuit_breaker.failure_rate.map(|_| RateWindow::new());
+        let one = Self { books: Books::new(config), record: Record::free(), rate };
         one.record.furnish(&id(1), START, &one.books.rules.reputation);
         Arc::new(one)
     }
@@ -83,7 +86,7 @@ impl One {
     /// Reports without latency and traffic.
     pub(super) fn report(&self, outcome: Outcome, standing: Standing, now: u64) -> Recorded {
         let report = Report { outcome, latency: None, traffic: Traffic::NONE };
-        self.record.report(&report, standing, None, &self.books.site(now))
+        self.record.report(&report, standing, self.rate.as_ref(), &self.books.site(now))
     }
 
     pub(super) fn admit(&self, asker: Asker, now: u64) -> Result<Admitted, Rejection> {

@@ -15,9 +15,9 @@
 mod barrier;
 mod boundary;
 mod memory;
-mod registry;
+pub(crate) mod registry;
 mod seat;
-mod status;
+pub(crate) mod status;
 
 mod config;
 mod event;

@@ -5,11 +5,11 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crossbeam_utils::{Backoff, CachePadded};
 
 use super::barrier;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering, global, local};
 
 /// No handle is in use.
 const IDLE: u64 = 0;
@@ -21,20 +21,27 @@ pub(super) struct Seat {
     next: Option<&'static CachePadded<Seat>>,
 }
 
-static HEAD: AtomicPtr<CachePadded<Seat>> = AtomicPtr::new(ptr::null_mut());
-
-thread_local! {
-    /// The thread's seat; empty before its first call and after its end.
-    static OWN: Cell<Option<&'static Seat>> = const { Cell::new(None) };
-    /// Gives the seat back when the thread ends.
-    static LEASE: Lease = const { Lease };
+global! {
+    static HEAD: AtomicPtr<CachePadded<Seat>> = AtomicPtr::new(ptr::null_mut());
 }
 
-struct Lease;
+local! {
+    /// The thread's seat; empty before its first call and after its end.
+    static OWN: Cell<Option<&'static Seat>> = Cell::new(None);
+}
+
+local! {
+    /// Gives the seat back when the thread ends.
+    static LEASE: Lease = Lease(Cell::new(None));
+}
+
+struct Lease(Cell<Option<&'static Seat>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Ok(Some(seat)) = OWN.try_with(Cell::take) {
+        // Calls that the thread still makes while it ends take a seat for themselves.
+        let _gone = OWN.try_with(Cell::take);
+        if let Some(seat) = self.0.take() {
             seat.leave();
         }
     }
@@ -97,7 +104,11 @@ impl Seat {
     #[cold]
     fn first() -> Sitting {
         let seat = Self::take();
-        let stays = LEASE.try_with(|_| ()).is_ok() && OWN.try_with(|own| own.set(Some(seat))).is_ok();
+        let stays = LEASE.try_with(|lease| lease.0.set(Some(seat))).is_ok();
+        if stays {
+            // Never fails: it ends no sooner than the lease.
+            let _kept = OWN.try_with(|own| own.set(Some(seat)));
+        }
         Sitting { seat, lent: !stays }
     }
 
@@ -112,14 +123,24 @@ impl Seat {
         barrier::heavy();
         let backoff = Backoff::new();
         while Self::any_uses(handle) {
-            if backoff.is_completed() {
-                // The user has lost its core, or its clock takes long.
-                std::thread::sleep(std::time::Duration::from_micros(50));
-            } else {
-                backoff.snooze();
-            }
+            wait(&backoff);
         }
     }
+}
+
+#[cfg(not(peerguard_loom))]
+fn wait(backoff: &Backoff) {
+    if backoff.is_completed() {
+        // The user has lost its core, or its clock takes long.
+        std::thread::sleep(std::time::Duration::from_micros(50));
+    } else {
+        backoff.snooze();
+    }
+}
+
+#[cfg(peerguard_loom)]
+fn wait(_: &Backoff) {
+    loom::thread::yield_now();
 }
 
 /// A thread's seat, for one call.

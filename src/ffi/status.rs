@@ -42,7 +42,7 @@ pub const PEERGUARD_ERR_TEXT: i32 = -17;
 /// Why a call could not be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Null = PEERGUARD_ERR_NULL,
     Alignment = PEERGUARD_ERR_ALIGNMENT,
     Handle = PEERGUARD_ERR_HANDLE,

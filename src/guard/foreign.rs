@@ -62,6 +62,6 @@ impl Peer {
 
     /// Where the gate word stands; it stays there while any handle of the guard lives.
     pub(crate) fn gate_word(&self) -> Option<*const u64> {
-        self.slot.map(|slot| self.guard.inner.table.record(slot).gate.address())
+        self.slot.and_then(|slot| self.guard.inner.table.record(slot).gate.address())
     }
 }
