@@ -121,6 +121,13 @@ impl<T: Packed> Word<T> {
         self.bits.compare_exchange_weak(current.to_bits(), new.to_bits(), success, failure).is_ok()
     }
 
+    /// Replaces whatever stands there, and returns it.
+    #[inline]
+    pub(crate) fn swap(&self, new: T, order: Ordering) -> T {
+        step();
+        T::from_bits(self.bits.swap(new.to_bits(), order))
+    }
+
     /// As [`Self::swap_if`], but fails only when another value stood there.
     #[inline]
     pub(crate) fn swap_if_strong(&self, current: T, new: T, success: Ordering, failure: Ordering) -> bool {

@@ -1,20 +1,21 @@
 //! `admit_bytes`, `grant_up_to` and the takes without a permit.
 //!
-//! A byte permit keeps its record pinned until it ends, so that a refund goes to the bucket that was charged. For a newcomer
-//! the global bucket is charged before its record is made: a refusal leaves none.
+//! A take at the recent time needs no pin. A refund goes to the bucket that was charged, and nowhere when its record has been
+//! evicted meanwhile. For a newcomer the global bucket is charged before its record is made: a refusal leaves none.
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, Pass, PeerGuard, Permit, stripe_of};
 use crate::breaker::Forced;
-use crate::breaker::gate::Generation;
+use crate::breaker::gate::{GateWord, Generation};
 use crate::breaker::transition::Asker;
 use crate::config::Newcomers;
 use crate::counters::Total;
 use crate::decision::Rejection;
 use crate::id::PeerId;
-use crate::peer::admit::{Admitted, Charge, Demand, global_refusal, peer_refusal};
+use crate::peer::admit::{Admitted, Charge, Demand, Held, global_refusal, peer_refusal};
 use crate::peer::record::Record;
 use crate::sync::Ordering;
+use crate::table::Tenancy;
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Bucket, Limit, Short};
 use crate::token_bucket::rate::Rate;
@@ -75,40 +76,105 @@ impl Inner {
         self.limit(rate).map(|limit| (&*self.global[direction.index()], limit))
     }
 
-    /// Takes bytes for a peer by key; the ticket keeps the record pinned.
+    /// Takes bytes for a peer by key.
     #[inline]
     pub(super) fn take(&self, id: &PeerId, want: Want) -> Result<Ticket, Rejection> {
-        if let Some(pin) = self.table.pin_found(id) {
-            let admitted = self.take_from(pin.record(), pin.slot(), want)?;
-            return Ok(Ticket::of(id, Hold::Kept(pin.keep()), want.direction, &admitted));
+        let Some((tenancy, gate)) = self.table.find(id) else { return self.take_unknown(id, want) };
+        match self.take_unpinned(id, tenancy, gate, want) {
+            Ok(admitted) => Ok(Ticket::of(id, Hold::Seen(tenancy), want.direction, &admitted)),
+            Err(recent) => self.take_pinned(id, tenancy, want, recent),
         }
-        self.take_unknown(id, want)
+    }
+
+    /// Takes bytes at the recent time from a record that is not held: the look-up is validated once more afterwards, and what
+    /// was taken is put back when the record had gone by then. Else the recent time comes back, if it was read.
+    #[inline(always)]
+    fn take_unpinned(
+        &self,
+        id: &PeerId,
+        tenancy: Tenancy,
+        gate: GateWord,
+        want: Want,
+    ) -> Result<Admitted, Option<u64>> {
+        if !gate.admits() || want.up_to || !self.coarse_bytes {
+            return Err(None);
+        }
+        let recent = self.clock.recent();
+        let demand = self.demand(tenancy.slot, gate, want);
+        let held = match demand.take_at_about(recent, self.grain) {
+            // Partner: as for every check, the Release fence of the claim. A CAS that has met the next tenant's bucket has read
+            // what was stored after the claim.
+            Ok(held) if demand.peer.is_none() || self.table.validate(tenancy) => held,
+            Ok(held) | Err(held) => {
+                self.put_back(id, tenancy, &held);
+                return Err(Some(recent));
+            }
+        };
+        self.table.record(tenancy.slot).see(recent);
+        Ok(Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge: held.charge })
+    }
+
+    #[cold]
+    fn put_back(&self, id: &PeerId, tenancy: Tenancy, held: &Held<'_>) {
+        match self.table.pin(tenancy, id) {
+            Some(_pin) => held.undo(),
+            None => held.undo_without_record(),
+        }
+    }
+
+    /// `recent`: the recent time, if it was read and could not tell.
+    fn take_pinned(&self, id: &PeerId, tenancy: Tenancy, want: Want, recent: Option<u64>) -> Result<Ticket, Rejection> {
+        let Some(pin) = self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)) else {
+            return self.take_unknown(id, want);
+        };
+        // Acquire: as in `take_from`.
+        let gate = pin.record().gate.load(Ordering::Acquire);
+        let admitted = self.take_held(pin.slot(), gate, want, recent)?;
+        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
+        Ok(Ticket::of(id, hold, want.direction, &admitted))
+    }
+
+    /// What is asked of a peer's bucket and of everybody's. `gate`: of the record, read with Acquire or validated.
+    #[inline(always)]
+    fn demand(&self, slot: u32, gate: GateWord, want: Want) -> Demand<'_> {
+        // Relaxed: the limit stands alone.
+        let inherited = self.peer_rates[want.direction.index()].load(Ordering::Relaxed);
+        let limit = self.limit(self.table.limits(slot).rate(want.direction, gate, inherited));
+        let peer = limit.map(|limit| (&self.table.record(slot).buckets[want.direction.index()], limit));
+        Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) }
     }
 
     /// Takes bytes for a peer whose record the caller holds.
     #[inline]
-    pub(super) fn take_from(&self, record: &Record, slot: u32, want: Want) -> Result<Admitted, Rejection> {
+    pub(super) fn take_from(&self, slot: u32, want: Want) -> Result<Admitted, Rejection> {
+        let record = self.table.record(slot);
         // Acquire: pairs with the CAS that announces own limits, and with every transition.
         let word = record.gate.load(Ordering::Acquire);
-        // Relaxed: the limit stands alone.
-        let inherited = self.peer_rates[want.direction.index()].load(Ordering::Relaxed);
-        let limit = self.limit(record.rate(want.direction, word, inherited));
-        let peer = limit.map(|limit| (&record.buckets[want.direction.index()], limit));
-        let demand = Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) };
-        let recent = self.clock.recent();
-        if word.admits()
-            && !want.up_to
-            && self.coarse_bytes
-            && let Some(charge) = demand.charge_at_about(recent, self.grain)
-        {
-            record.see(recent);
-            return Ok(Admitted { generation: word.generation(), probe: false, bytes: want.bytes, charge });
+        if !word.admits() || want.up_to || !self.coarse_bytes {
+            return self.take_held(slot, word, want, None);
         }
-        let now = if self.grain == 0 { recent } else { self.clock.now() };
-        self.take_at(record, slot, want, demand, now)
+        let recent = self.clock.recent();
+        let demand = self.demand(slot, word, want);
+        match demand.take_at_about(recent, self.grain) {
+            Ok(Held { charge, .. }) => {
+                record.see(recent);
+                Ok(Admitted { generation: word.generation(), probe: false, bytes: want.bytes, charge })
+            }
+            Err(held) => {
+                held.undo();
+                self.take_held(slot, word, want, Some(recent))
+            }
+        }
     }
 
-    /// As [`Self::take_from`], at the exact time.
+    /// As [`Self::take_from`], at the exact time. `recent`: the recent time, if it has been read: a clock that is always exact
+    /// is not asked twice.
+    #[inline(never)]
+    fn take_held(&self, slot: u32, gate: GateWord, want: Want, recent: Option<u64>) -> Result<Admitted, Rejection> {
+        let now = recent.filter(|_| self.grain == 0).unwrap_or_else(|| self.clock.now());
+        self.take_at(self.table.record(slot), slot, want, self.demand(slot, gate, want), now)
+    }
+
     fn take_at<'a>(
         &'a self,
         record: &'a Record,
@@ -204,7 +270,8 @@ impl Inner {
             Ok(mut admitted) => {
                 admitted.charge.global = charge.global;
                 record.see(now);
-                Ok(Ticket::of(id, Hold::Kept(pin.keep()), want.direction, &admitted))
+                let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
+                Ok(Ticket::of(id, hold, want.direction, &admitted))
             }
             // Only if another thread has made the record and used it meanwhile.
             Err(rejection) => {
@@ -243,7 +310,7 @@ impl Inner {
             match ticket.hold {
                 Hold::Kept(slot) | Hold::Lent(slot) => self.table.record(slot).buckets[direction].refund(back.peer),
                 Hold::Untracked => self.untracked[direction].refund(back.peer),
-                // A permit that holds no pin; when the record has gone, so has the bucket.
+                // When the record has gone, so has the bucket.
                 Hold::Seen(tenancy) => {
                     if let Some(pin) = self.table.pin(tenancy, &ticket.id) {
                         pin.record().buckets[direction].refund(back.peer);

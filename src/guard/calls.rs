@@ -12,6 +12,7 @@ use crate::id::PeerId;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::Outcome;
 use crate::snapshot::Totals;
+use crate::table::Tenancy;
 use crate::token_bucket::Direction;
 
 impl PeerGuard {
@@ -88,12 +89,14 @@ impl Inner {
         }
         match self.take(id, Want { direction, bytes, up_to: false, gate: false }) {
             Ok(ticket) => {
-                match ticket.hold {
-                    Hold::Kept(slot) => {
-                        self.table.record(slot).count_bytes(&ticket.traffic());
-                        self.table.unpin(slot);
+                let counted = match ticket.hold {
+                    Hold::Seen(Tenancy { slot, life }) => {
+                        self.table.record(slot).count_bytes_plainly(direction, bytes, life)
                     }
-                    _ => self.abandon(&ticket),
+                    _ => false,
+                };
+                if !counted {
+                    self.abandon(&ticket);
                 }
                 true
             }

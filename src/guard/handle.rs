@@ -10,7 +10,6 @@ use crate::breaker::Forced;
 use crate::breaker::transition::Asker;
 use crate::decision::{Recorded, Rejection, Traffic};
 use crate::id::PeerId;
-use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
@@ -66,19 +65,19 @@ impl Peer {
     /// The first rule that would refuse.
     #[inline(always)]
     pub fn check(&self) -> Result<(), Rejection> {
-        let Some(slot) = self.slot else { return self.check_slow(None) };
+        let Some(slot) = self.slot else { return self.check_slow() };
         let record = self.guard.inner.table.record(slot);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = record.gate.load(Ordering::Acquire);
         if gate.admits() {
             return Ok(());
         }
-        self.check_slow(Some(record))
+        self.check_slow()
     }
 
-    fn check_slow(&self, record: Option<&Record>) -> Result<(), Rejection> {
+    fn check_slow(&self) -> Result<(), Rejection> {
         let inner = &self.guard.inner;
-        let held = || record.zip(self.slot).map(|(record, slot)| record.image(inner.table.rate(slot)));
+        let held = || self.slot.map(|slot| inner.table.image_of_held(slot));
         let Some(image) = held().or_else(|| inner.table.image_of(&self.id)) else { return Ok(()) };
         let observed = image.gate.gate().forced == Forced::Observe;
         inner.refusal(&image, inner.clock.now()).filter(|_| !observed).map_or(Ok(()), Err)
@@ -132,7 +131,7 @@ impl Peer {
         let inner = &self.guard.inner;
         let ticket = match self.slot {
             Some(slot) => {
-                let admitted = inner.take_from(inner.table.record(slot), slot, want)?;
+                let admitted = inner.take_from(slot, want)?;
                 Ticket::of(&self.id, Hold::Lent(slot), want.direction, &admitted)
             }
             None => inner.take(&self.id, want)?,

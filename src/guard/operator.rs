@@ -87,7 +87,8 @@ impl PeerGuard {
     /// A limit that is out of its range, or [`Error::TableFull`] when no record can be made for the peer.
     pub fn set_peer_limits(&self, peer: &PeerId, limits: PeerLimits) -> Result<(), Error> {
         limits.validate()?;
-        self.inner.record_of(peer)?.0.record().set_limits(limits);
+        let (pin, _) = self.inner.record_of(peer)?;
+        pin.record().set_limits(self.inner.table.limits(pin.slot()), limits);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::token_bucket::Direction;
 /// slot goes back, granted bytes count as moved.
 ///
 /// It carries the breaker's period: what it reports in a later one touches counters and reputation, not the breaker. A
-/// permit with bytes or a probe keeps its peer's record from being evicted; so does one that is leaked.
+/// permit with a probe keeps its peer's record from being evicted; so does one that is leaked.
 #[must_use = "a permit that is dropped reports nothing"]
 pub struct Pass<G: Borrow<PeerGuard>> {
     guard: G,

@@ -124,7 +124,9 @@ impl PeerGuard {
     #[must_use]
     pub fn dump_words(&self, peer: &PeerId) -> Option<Vec<u64>> {
         let pin = self.inner.table.pin_found(peer)?;
-        Some(pin.record().words())
+        let mut words = pin.record().words();
+        words.extend(self.inner.table.limits(pin.slot()).words());
+        Some(words)
     }
 
     /// The words of the buckets that peers share: all peers', then those of peers without a record; for tests.

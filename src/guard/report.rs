@@ -8,6 +8,7 @@ use crate::id::PeerId;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
 use crate::sync::Ordering;
+use crate::table::Tenancy;
 use std::time::Duration;
 
 impl PeerGuard {
@@ -28,29 +29,75 @@ impl Report {
 }
 
 impl Inner {
-    /// The time of a report: a success of a peer that is closed and was never banned needs no more than the second.
+    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. Else nothing is done, and the recent time
+    /// comes back if it was read.
     #[inline(always)]
-    fn report_time(&self, slot: u32, outcome: Outcome) -> u64 {
-        // Relaxed: a gate that changes meanwhile makes the recent time a few milliseconds too early, no more.
-        let plain = self.table.record(slot).gate.load(Ordering::Relaxed).admits();
-        if plain && outcome.effect() == Effect::Success { self.clock.recent() } else { self.clock.now() }
+    fn report_plainly(
+        &self,
+        slot: u32,
+        life: Option<u32>,
+        report: &Report,
+        standing: Standing,
+    ) -> Result<Recorded, Option<u64>> {
+        let record = self.table.record(slot);
+        // Relaxed: a hint, before the clock is asked.
+        if report.outcome.effect() == Effect::Failure || !record.gate.load(Ordering::Relaxed).admits() {
+            return Err(None);
+        }
+        let recent = self.clock.recent();
+        record.report_plainly(report, standing, life, recent, &self.rules).ok_or(Some(recent))
     }
 
     /// Reports on a record that the caller holds.
     #[inline(always)]
     pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
-        self.report_at(slot, report, standing, self.report_time(slot, report.outcome))
+        self.report_plainly(slot, None, report, standing)
+            .unwrap_or_else(|recent| self.report_held(slot, report, standing, recent))
     }
 
-    #[inline(always)]
+    /// As [`Self::report_to`], where the report is not plain.
+    ///
+    /// Success of a peer that is closed and was never banned needs no more than the second; failures take the exact time.
+    fn report_held(&self, slot: u32, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
+        // A gate that changed since makes the recent time a few milliseconds too early, no more.
+        self.report_at(slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
+    }
+
     fn report_at(&self, slot: u32, report: &Report, standing: Standing, now: u64) -> Recorded {
         self.table.record(slot).report(report, standing, self.table.rate(slot), &self.site(slot, now))
     }
 
+    /// Reports on the record of a tenancy that the caller has seen; `None` when it has gone.
+    #[inline(always)]
+    fn report_seen(&self, tenancy: Tenancy, id: &PeerId, report: &Report, standing: Standing) -> Option<Recorded> {
+        match self.report_plainly(tenancy.slot, Some(tenancy.life), report, standing) {
+            Ok(recorded) => Some(recorded),
+            Err(recent) => self.report_pinned(tenancy, id, report, standing, recent),
+        }
+    }
+
+    fn report_pinned(
+        &self,
+        tenancy: Tenancy,
+        id: &PeerId,
+        report: &Report,
+        standing: Standing,
+        recent: Option<u64>,
+    ) -> Option<Recorded> {
+        let pin = self.table.pin(tenancy, id)?;
+        Some(self.report_held(pin.slot(), report, standing, recent))
+    }
+
     /// Reports on whatever record the key has now, making one for an outcome that has an effect.
     pub(super) fn report_by_key(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
+        if let Some((tenancy, _)) = self.table.find(id)
+            && let Some(recorded) = self.report_seen(tenancy, id, report, standing)
+        {
+            return recorded;
+        }
+        // It may have been evicted, and come back, between the look-up and the pin.
         if let Some(pin) = self.table.pin_found(id) {
-            return self.report_to(pin.slot(), report, standing);
+            return self.report_held(pin.slot(), report, standing, None);
         }
         if report.outcome.effect() == Effect::None && report.traffic.is_none() {
             return Recorded::Ignored;
@@ -89,11 +136,10 @@ impl Inner {
                 self.table.unpin(slot);
                 recorded
             }
-            Hold::Seen(tenancy) => match self.table.pin(tenancy, &ticket.id) {
-                Some(pin) => self.report_to(pin.slot(), &report, ticket.standing()),
+            Hold::Seen(tenancy) => self
+                .report_seen(tenancy, &ticket.id, &report, ticket.standing())
                 // Evicted since: whatever record the key has now is of another life.
-                None => self.report_by_key(&ticket.id, &report, Standing::Lost),
-            },
+                .unwrap_or_else(|| self.report_by_key(&ticket.id, &report, Standing::Lost)),
             Hold::Unknown => self.report_by_key(&ticket.id, &report, ticket.standing()),
             Hold::Untracked => self.carry_untracked(&ticket.id, &report.traffic),
         }

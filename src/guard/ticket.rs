@@ -13,9 +13,9 @@ use crate::token_bucket::Direction;
 pub(crate) enum Hold {
     /// There was none.
     Unknown,
-    /// It was seen, and is pinned again for the report.
+    /// It was seen: the report reaches it by its life, or by a pin of its own.
     Seen(Tenancy),
-    /// The permit carries a pin of its own, because it holds bytes or a probe.
+    /// The permit carries a pin of its own, because it holds a probe.
     Kept(u32),
     /// A [`Peer`](super::Peer) that the permit borrows holds it.
     Lent(u32),

@@ -1,14 +1,18 @@
 //! One peer's record: the words of its breaker, reputation and buckets, and the loops that apply their transitions.
 //!
 //! A record does not know which peers there are, nor whether it is being evicted: that is the table's. Whoever calls a
-//! function here that changes a word holds the record by a pin or a handle; the views are validated by the table.
+//! function here that changes a word holds the record by a pin or a handle, but for what [`plain`] does by the life that its
+//! words carry; the views are validated by the table.
 
 pub(crate) mod admit;
 pub(crate) mod ban;
 pub(crate) mod bytes;
+pub(crate) mod flow;
 pub(crate) mod latency;
+pub(crate) mod limits;
 pub(crate) mod meta;
 pub(crate) mod operator;
+pub(crate) mod plain;
 pub(crate) mod record;
 pub(crate) mod report;
 pub(crate) mod retention;

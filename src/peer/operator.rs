@@ -3,13 +3,10 @@
 use super::Site;
 use super::record::Record;
 use crate::breaker::Forced;
-use crate::breaker::gate::{Gate, GateWord};
+use crate::breaker::gate::Gate;
 use crate::breaker::transition;
-use crate::config::PeerLimits;
 use crate::event::EventKind;
 use crate::sync::Ordering;
-use crate::token_bucket::Direction;
-use crate::token_bucket::rate::Rate;
 
 impl Record {
     /// Forces the gate, or has it observed.
@@ -29,42 +26,6 @@ impl Record {
         self.absolve(site);
         self.change_gate(site, |_, seen| self.in_fresh_period(transition::reset(seen, site.now)));
         site.events.push(site.now, self.id(), EventKind::Reset);
-    }
-
-    /// The peer's own limits. The buckets keep their used share.
-    pub(crate) fn set_limits(&self, limits: PeerLimits) {
-        // Relaxed: the gate's bit below publishes them.
-        self.limits[Direction::Upload.index()].store(Rate::own(limits.upload), Ordering::Relaxed);
-        self.limits[Direction::Download.index()].store(Rate::own(limits.download), Ordering::Relaxed);
-        loop {
-            // Acquire: pairs with the CAS below, of another operator: the limits read next are no older than its own.
-            let word = self.gate.load(Ordering::Acquire);
-            let limited = self.limits() != PeerLimits::default();
-            let next = GateWord::from(Gate { limited, ..word.gate() });
-            // AcqRel: pairs with the Acquire loads of the gate; a take that sees the bit sees the limits.
-            if self.gate.swap_if(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                return;
-            }
-        }
-    }
-
-    pub(crate) fn limits(&self) -> PeerLimits {
-        // Relaxed: for display; takes read one limit under the gate's bit.
-        let [upload, download] = Direction::ALL.map(|direction| self.limits[direction.index()].load(Ordering::Relaxed));
-        PeerLimits { upload: upload.get(), download: download.get() }
-    }
-
-    /// The limit of a direction: the peer's own where it has one.
-    #[inline]
-    pub(crate) fn rate(&self, direction: Direction, word: GateWord, inherited: Rate) -> Rate {
-        if !word.limited() {
-            return inherited;
-        }
-        // Relaxed: the Acquire load that `word` comes from pairs with `set_limits`.
-        match self.limits[direction.index()].load(Ordering::Relaxed) {
-            Rate::INHERITED => inherited,
-            own => own,
-        }
     }
 
     /// `next` is given the gate as it stands in memory, and as it is seen now.

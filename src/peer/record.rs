@@ -3,22 +3,26 @@
 //! | line | words |
 //! |---|---|
 //! | 0 | meta, key (4), gate, score, failure window: what a check reads and a report of success looks at |
-//! | 1 | ban, last seen, latency, buckets (2), bytes (2), sync successes: what a report and a byte take write |
-//! | 2 | the other outcomes, first seen, own limits (2) |
+//! | 1 | ban, last seen, latency, buckets (2), flow (2), sync successes: what a report and a byte take write |
+//! | 2 | the other outcomes, bytes (2), first seen |
+//!
+//! A peer's own limits, which few have, lie in a slab of their own (see [`super::limits`]).
 
 use crate::breaker::gate::{Gate, GateWord, Generation};
 use crate::breaker::window::FailureWindow;
 use crate::clock::SKEW;
 use crate::id::PeerId;
-use crate::peer::latency;
+use crate::peer::bytes;
+use crate::peer::flow::Flow;
+use crate::peer::latency::Latency;
 use crate::peer::meta::Meta;
 use crate::peer::tally::Pair;
 use crate::reputation::ban::BanWord;
 use crate::reputation::params::Params;
 use crate::reputation::score::ScoreWord;
 use crate::sync::{Ordering, Word};
+use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::Bucket;
-use crate::token_bucket::rate::Rate;
 
 #[repr(C, align(64))]
 pub(crate) struct Record {
@@ -32,13 +36,15 @@ pub(crate) struct Record {
     /// Nanoseconds.
     pub(crate) last_seen: Word<u64>,
     /// Milliseconds.
-    pub(crate) latency: Word<f64>,
+    pub(crate) latency: Word<Latency>,
     /// By direction.
     pub(crate) buckets: [Bucket; 2],
-    /// By direction.
-    pub(crate) bytes: [Word<u64>; 2],
+    /// By direction: what was counted lately, see [`super::flow`].
+    pub(crate) flow: [Word<Flow>; 2],
     pub(crate) sync_successes: Word<u64>,
 
+    /// By direction.
+    pub(crate) bytes: [Word<u64>; 2],
     pub(crate) sync_failures: Word<u64>,
     pub(crate) message_successes: Word<u64>,
     pub(crate) message_failures: Word<u64>,
@@ -48,8 +54,6 @@ pub(crate) struct Record {
     pub(crate) offences: Word<Pair>,
     /// Nanoseconds.
     pub(crate) first_seen: Word<u64>,
-    /// By direction.
-    pub(crate) limits: [Word<Rate>; 2],
 }
 
 #[cfg(not(peerguard_loom))]
@@ -66,24 +70,24 @@ impl Record {
             window: Word::new(FailureWindow::empty(Generation::FIRST)),
             ban: Word::new(BanWord::NEW),
             last_seen: Word::new(0),
-            latency: Word::new(latency::NONE),
+            latency: Word::new(Latency::none(0)),
             buckets: [Bucket::new(0), Bucket::new(0)],
-            bytes: [Word::new(0), Word::new(0)],
+            flow: [Word::new(Flow::empty(0)), Word::new(Flow::empty(0))],
             sync_successes: Word::new(0),
+            bytes: [Word::new(0), Word::new(0)],
             sync_failures: Word::new(0),
             message_successes: Word::new(0),
             message_failures: Word::new(0),
             unanswered: Word::new(Pair::default()),
             offences: Word::new(Pair::default()),
             first_seen: Word::new(0),
-            limits: [Word::new(Rate::INHERITED), Word::new(Rate::INHERITED)],
         }
     }
 
-    /// Writes a new tenant's words.
+    /// Writes a new tenant's words, but for the flow, which [`Self::begin_flow`] has emptied before.
     ///
     /// Relaxed: the caller has claimed the slot and fenced (see the table); it publishes the record afterwards.
-    pub(crate) fn furnish(&self, id: &PeerId, now: u64, params: &Params) {
+    pub(crate) fn furnish(&self, id: &PeerId, life: u32, now: u64, params: &Params) {
         for (word, value) in self.key.iter().zip(id.words()) {
             word.store(value, Ordering::Relaxed);
         }
@@ -92,14 +96,41 @@ impl Record {
         self.window.store(FailureWindow::empty(Generation::FIRST), Ordering::Relaxed);
         self.ban.store(BanWord::NEW, Ordering::Relaxed);
         self.last_seen.store(now, Ordering::Relaxed);
-        self.latency.store(latency::NONE, Ordering::Relaxed);
+        self.latency.store(Latency::none(life), Ordering::Relaxed);
         self.buckets.iter().for_each(|bucket| bucket.fill(now));
         let counts = [&self.sync_successes, &self.sync_failures, &self.message_successes, &self.message_failures];
         counts.into_iter().chain(&self.bytes).for_each(|count| count.store(0, Ordering::Relaxed));
         self.unanswered.store(Pair::default(), Ordering::Relaxed);
         self.offences.store(Pair::default(), Ordering::Relaxed);
         self.first_seen.store(now, Ordering::Relaxed);
-        self.limits.iter().for_each(|limit| limit.store(Rate::INHERITED, Ordering::Relaxed));
+    }
+
+    /// Empties the flow for a new tenancy, and returns what its last tenant had moved, by direction. From here on no report
+    /// without a pin reaches the record, but those of the new life. The caller has claimed the slot.
+    pub(crate) fn begin_flow(&self, life: u32) -> [u64; 2] {
+        Direction::ALL.map(|direction| {
+            let i = direction.index();
+            // AcqRel: pairs with the Acquire load of `report_plainly`. The count that comes back is final.
+            let last = self.flow[i].swap(Flow::empty(life), Ordering::AcqRel);
+            // The claim has ended all writes under a pin, and its Acquire has made them visible.
+            bytes::sum(&self.bytes[i], last.bytes())
+        })
+    }
+
+    /// Empties the flow into the wide counters where it is half full. The caller holds the record.
+    ///
+    /// Between the two steps a reader misses what is carried over.
+    pub(crate) fn empty_flow(&self) {
+        for (flow, bytes) in self.flow.iter().zip(&self.bytes) {
+            // Relaxed, all: counters order nothing.
+            let full = flow.load(Ordering::Relaxed);
+            if full.is_crowded() {
+                let last = flow.swap(Flow::empty(full.life()), Ordering::Relaxed);
+                self.sync_successes.add(last.sync_successes(), Ordering::Relaxed);
+                self.message_successes.add(last.message_successes(), Ordering::Relaxed);
+                bytes::add(bytes, last.bytes());
+            }
+        }
     }
 
     /// Whether the key is this one. Relaxed: the table validates by the meta word.
@@ -131,11 +162,11 @@ impl Record {
         words.extend([self.gate.bits(), self.score.bits(), self.window.bits(), self.ban.bits()]);
         words.extend([self.last_seen.bits(), self.latency.bits()]);
         words.extend(self.buckets.iter().map(|bucket| crate::sync::Packed::to_bits(bucket.paid_at())));
+        words.extend(self.flow.iter().map(Word::bits));
         words.extend(self.bytes.iter().map(Word::bits));
         words.extend([&self.sync_successes, &self.sync_failures].map(Word::bits));
         words.extend([&self.message_successes, &self.message_failures].map(Word::bits));
         words.extend([self.unanswered.bits(), self.offences.bits(), self.first_seen.bits()]);
-        words.extend(self.limits.iter().map(Word::bits));
         words
     }
 }

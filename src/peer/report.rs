@@ -3,7 +3,8 @@
 //! Order: counters, score and ban, latency, breaker. Under a ban an outcome counts and does no more. The latency follows the
 //! score so that this is decided once. The breaker's part is by state:
 //!
-//! - *Closed, success, no failure counted*: two loads, nothing is written. This is the fast path.
+//! - *Closed, success, no failure counted*: two loads, nothing is written. When the score stays as well, the report has been
+//!   recorded without coming here: see [`super::plain`].
 //! - *Closed*: a CAS on the failure window (and one on the rate counters, when they are on). The failure that fills the
 //!   window opens the gate; a report that meets a full window opens it too, before it goes on, and then finds its own
 //!   generation past. So no report that follows the last failure in the window's order can count in that period.
@@ -69,6 +70,7 @@ impl Record {
         // Before the counters, whose locked instructions later loads would wait for.
         let standing_words = self.standing();
         let effect = report.outcome.effect();
+        self.empty_flow();
         self.carry(&report.traffic, site);
         if effect == Effect::None {
             return self.move_breaker(effect, standing, rate, (window, idle), site);
@@ -80,7 +82,9 @@ impl Record {
             return self.move_breaker(Effect::None, standing, rate, (window, idle), site);
         }
         if let Some(milliseconds) = report.latency {
-            latency::add(&self.latency, milliseconds);
+            // Relaxed: the life does not change under the caller's hold.
+            let life = self.latency.load(Ordering::Relaxed).life();
+            latency::add(&self.latency, life, milliseconds);
         }
         self.move_breaker(effect, standing, rate, (window, idle), site)
     }

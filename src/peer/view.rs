@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Rules;
 use super::bytes;
-use super::latency;
+use super::flow::Flow;
+use super::limits::OwnLimits;
 use super::record::Record;
 use crate::breaker::gate::{Gate, GateWord, Phase};
 use crate::breaker::rate::{RateImage, RateWindow};
@@ -121,10 +122,12 @@ pub(crate) struct Image {
 
 impl Record {
     /// Reads the words. Relaxed: the table validates by the meta word that they are one tenant's.
-    pub(crate) fn image(&self, rate: Option<&RateWindow>) -> Image {
+    pub(crate) fn image(&self, rate: Option<&RateWindow>, own: &OwnLimits) -> Image {
         let read = |word: &Word<u64>| word.load(Ordering::Relaxed);
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         let offences = self.offences.load(Ordering::Relaxed);
+        let flow = [self.flow[0].load(Ordering::Relaxed), self.flow[1].load(Ordering::Relaxed)];
+        let lately = |count: fn(Flow) -> u64| count(flow[0]) + count(flow[1]);
         Image {
             id: self.id(),
             gate: self.gate.load(Ordering::Relaxed),
@@ -134,12 +137,12 @@ impl Record {
             ban: self.ban.load(Ordering::Relaxed),
             last_seen: read(&self.last_seen),
             first_seen: read(&self.first_seen),
-            latency: latency::get(&self.latency),
+            latency: self.latency.load(Ordering::Relaxed).get(),
             buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
-            bytes: [bytes::get(&self.bytes[0]), bytes::get(&self.bytes[1])],
+            bytes: [bytes::sum(&self.bytes[0], flow[0].bytes()), bytes::sum(&self.bytes[1], flow[1].bytes())],
             counts: [
-                read(&self.sync_successes),
-                read(&self.message_successes),
+                read(&self.sync_successes) + lately(Flow::sync_successes),
+                read(&self.message_successes) + lately(Flow::message_successes),
                 read(&self.sync_failures),
                 read(&self.message_failures),
                 unanswered.0.into(),
@@ -147,7 +150,7 @@ impl Record {
                 offences.0.into(),
                 offences.1.into(),
             ],
-            limits: self.limits(),
+            limits: own.get(),
             rate: rate.map(RateWindow::image),
         }
     }

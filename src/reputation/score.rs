@@ -146,6 +146,17 @@ impl ScoreWord {
         Self::written(score, stamp, ban.period())
     }
 
+    /// Whether `outcome` leaves the word as it is at `now`, for a peer that was never banned: a quick look. Where the answer
+    /// is no, [`Self::after`] knows.
+    #[inline]
+    pub(crate) fn stays(self, outcome: Outcome, now: u64, params: &Params) -> bool {
+        let score = Score(ValueField::get(self.0) as u32);
+        // Not pending, and of period 0, in which a record begins.
+        let plain = self.0 & (PendingField::MASK | PeriodField::MASK) == 0;
+        let fresh = StampField::get(self.0) == second(now) & StampField::MAX;
+        plain && fresh && score.add(params.weight(outcome), params) == score
+    }
+
     /// What `outcome` makes of the score at `now`, where no ban is in force. A change that earns a ban comes back marked.
     #[inline]
     pub(crate) fn after(self, outcome: Outcome, ban: BanWord, now: u64, params: &Params) -> Self {
@@ -228,6 +239,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_word_that_stays_is_not_changed(bits: u64, second in 0u64..1 << 33, own_second: bool, success: bool) {
+            let params = params();
+            let stamp = if own_second { StampField::pack(second) } else { bits & StampField::MASK };
+            let value = ValueField::get(bits) % (u64::from(params.max.0) + 1);
+            let value = if success { u64::from(params.max.0) - value % 2 } else { value };
+            let word = ScoreWord(ValueField::set(bits & !StampField::MASK | stamp, value) & !PendingField::MASK);
+            let outcome = if success { Outcome::SyncSuccess } else { Outcome::MessageFailure };
+            if word.stays(outcome, second * SECOND, &params) {
+                prop_assert_eq!(word.after(outcome, BanWord::NEW, second * SECOND, &params), word);
+            }
+        }
+
         /// Within 0.01 point of the formula over 30 days, whatever the pattern of writes.
         #[test]
         fn no_pattern_of_writes_loses_decay(gaps in prop::collection::vec(0u64..20_000 * SECOND, 1..200), start: u32) {

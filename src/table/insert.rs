@@ -5,9 +5,9 @@ use super::{Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
 use crate::id::PeerId;
+use crate::peer::Site;
 use crate::peer::meta::Meta;
 use crate::peer::retention::Rank;
-use crate::peer::{Site, bytes};
 use crate::sync::{Ordering, Word, fence};
 
 /// A record that may go, as it was judged.
@@ -128,7 +128,8 @@ impl Table {
         if !self.claim(candidate) {
             return None;
         }
-        self.note_eviction(candidate, site);
+        let moved = self.record(candidate.tenancy.slot).begin_flow(candidate.meta.claimed().life());
+        self.note_eviction(candidate, moved, site);
         let slot = candidate.tenancy.slot;
         let tenancy = self.furnish(slot, candidate.meta, id, site);
         // Release: pairs with the Acquire loads of index words. The locks keep other writers out.
@@ -143,10 +144,12 @@ impl Table {
         if before.is_free() {
             // Relaxed: no index word leads here yet.
             record.meta.store(claimed, Ordering::Relaxed);
+            record.begin_flow(claimed.life());
         }
         // Release: pairs with the Acquire fence of `validate`: whoever reads a word stored below sees the claim.
         fence(Ordering::Release);
-        record.furnish(id, site.now, &site.rules.reputation);
+        record.furnish(id, claimed.life(), site.now, &site.rules.reputation);
+        self.limits(slot).clear();
         if let Some(rate) = self.rate(slot) {
             rate.clear();
         }
@@ -163,7 +166,8 @@ impl Table {
         Pin { table: self, tenancy: Tenancy { slot, life: claimed.life() } }
     }
 
-    fn note_eviction(&self, candidate: &Candidate<'_>, site: &Site<'_>) {
+    /// `moved`: the bytes of the last tenant.
+    fn note_eviction(&self, candidate: &Candidate<'_>, [sent, received]: [u64; 2], site: &Site<'_>) {
         let slot = candidate.tenancy.slot;
         let record = self.record(slot);
         let banned = record.is_banned(site.now);
@@ -171,8 +175,6 @@ impl Table {
         if banned {
             site.counters.add(slot as usize, Total::EvictedBans, 1);
         }
-        // Relaxed: the claim has ended all writes, and its Acquire has made them visible.
-        let [sent, received] = [&record.bytes[0], &record.bytes[1]].map(bytes::get);
         site.counters.add(slot as usize, Total::UploadedBytes, sent);
         site.counters.add(slot as usize, Total::DownloadedBytes, received);
         site.events.push(site.now, record.id(), EventKind::Evicted { banned });

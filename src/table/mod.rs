@@ -29,6 +29,7 @@ use crossbeam_utils::CachePadded;
 use crate::breaker::gate::GateWord;
 use crate::breaker::rate::RateWindow;
 use crate::id::PeerId;
+use crate::peer::limits::OwnLimits;
 use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::view::Image;
@@ -53,6 +54,8 @@ pub(crate) struct Table {
     records: Box<[Record]>,
     /// Failure-rate counters of each slot, when they are on.
     rates: Option<Box<[RateWindow]>>,
+    /// Each slot's own limits.
+    limits: Box<[OwnLimits]>,
     hasher: Hasher,
     /// Slots given out so far.
     fresh: CachePadded<AtomicU64>,
@@ -69,6 +72,7 @@ impl Table {
         Self {
             groups: (0..groups).map(|_| Group::new()).collect(),
             records: (0..capacity).map(|_| Record::free()).collect(),
+            limits: (0..capacity).map(|_| OwnLimits::none()).collect(),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
             fresh: CachePadded::new(AtomicU64::new(0)),
@@ -100,6 +104,11 @@ impl Table {
         self.rates.as_ref().map(|rates| &rates[slot as usize])
     }
 
+    #[inline]
+    pub(crate) fn limits(&self, slot: u32) -> &OwnLimits {
+        &self.limits[slot as usize]
+    }
+
     /// The record of a peer and its gate, if it has one. Loads only.
     #[inline]
     pub(crate) fn find(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
@@ -127,9 +136,9 @@ impl Table {
         None
     }
 
-    /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
+    /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's; so is what was read by a CAS.
     #[inline]
-    fn validate(&self, tenancy: Tenancy) -> bool {
+    pub(crate) fn validate(&self, tenancy: Tenancy) -> bool {
         // Acquire: pairs with the Release fence of the claim; see the module's text.
         fence(Ordering::Acquire);
         self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life)
@@ -198,15 +207,20 @@ impl Table {
         if !meta.is_live() {
             return None;
         }
-        let image = record.image(self.rate(slot));
+        let image = self.image_of_held(slot);
         self.validate(Tenancy { slot, life: meta.life() }).then_some(image)
     }
 
     /// The words of a peer's record.
     pub(crate) fn image_of(&self, id: &PeerId) -> Option<Image> {
         let (tenancy, _) = self.find(id)?;
-        let image = self.record(tenancy.slot).image(self.rate(tenancy.slot));
+        let image = self.image_of_held(tenancy.slot);
         self.validate(tenancy).then_some(image)
+    }
+
+    /// The words of a record that the caller holds, or validates.
+    pub(crate) fn image_of_held(&self, slot: u32) -> Image {
+        self.record(slot).image(self.rate(slot), self.limits(slot))
     }
 
     /// The region of a key, for counts by shard.

@@ -155,10 +155,15 @@ impl Bucket {
 
     /// Undoes a take whose request was refused elsewhere: the word as it was, unless someone has used it since.
     pub(crate) fn undo(&self, taken: Taken, cost: u64) {
-        // Relaxed: as in `take`.
-        if !self.paid_at.swap_if_strong(taken.after, taken.before, Ordering::Relaxed, Ordering::Relaxed) {
+        if !self.restore(taken) {
             self.refund(cost);
         }
+    }
+
+    /// The word as it was before a take; `false`, and nothing done, when someone has used it since.
+    pub(crate) fn restore(&self, taken: Taken) -> bool {
+        // Relaxed: as in `take`.
+        self.paid_at.swap_if_strong(taken.after, taken.before, Ordering::Relaxed, Ordering::Relaxed)
     }
 
     /// Gives back `cost` units. Never above full: a time that has passed is full, however long ago it was.

@@ -116,7 +116,7 @@ fn reputation(view: &PeerView, peer: &ModelPeer, model: &Model, now: u64) -> Res
     near("reliability", view.reliability, peer.reliability(), 1e-12)?;
     same!("has a latency", view.latency_ms.is_some(), peer.latency_ms.is_some());
     let (shown, expected) = (view.latency_ms.unwrap_or(0.0), peer.latency_ms.unwrap_or(0.0));
-    near("latency", shown, expected, 1e-9 * expected.abs())
+    near("latency", shown, expected, 1e-6 * expected.abs())
 }
 
 fn counts(view: &PeerView, peer: &ModelPeer) -> Result<(), String> {
@@ -196,7 +196,7 @@ pub fn explanation(explained: &Explanation, model: &Model, id: &PeerId, now: u64
     near("explained initial score", explained.score.initial, model.reputation.initial, 0.0)?;
     near("remembered score", explained.score.remembered, score - model.reputation.initial, SCORE_SLACK)?;
     let bonus = peer.and_then(|peer| peer.latency_ms).map_or(0.0, |ms| (1000.0 / ms).min(10.0));
-    near("latency bonus", explained.score.latency_bonus, bonus * model.latency_weight, 1e-9)?;
+    near("latency bonus", explained.score.latency_bonus, bonus * model.latency_weight, 1e-6)?;
     for direction in Direction::ALL {
         let index = direction as usize;
         let bucket = model.peer_bucket(now, id, direction);

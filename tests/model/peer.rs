@@ -55,9 +55,11 @@ impl ModelPeer {
     pub fn measure(&mut self, latency_ms: f64) {
         // A zero has no sign here.
         let latency_ms = latency_ms.abs();
-        self.latency_ms = Some(match self.latency_ms {
+        let average = match self.latency_ms {
             None => latency_ms,
             Some(average) => average + ALPHA * (latency_ms - average),
-        });
+        };
+        // Kept as an `f32`.
+        self.latency_ms = Some((average as f32).min(f32::MAX).into());
     }
 }
