@@ -175,7 +175,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
             |one| one.report(Outcome::ProtocolViolation, Standing::Call, START),
             |one| {
                 let wall = Wall { now: START, time: std::time::UNIX_EPOCH };
-                let image = one.record.image(None);
+                let image = one.record.image(None, &one.own);
                 // As the table does when it validates the image.
                 fence(Ordering::Acquire);
                 let view = image.view(&wall, [Rate::UNLIMITED; 2], &one.books.rules);
@@ -194,7 +194,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
 
 #[test]
 fn a_reset_lifts_the_ban_or_comes_before_it() {
-    explore("reset x earned ban", 940, FULL, |turn| {
+    explore("reset x earned ban", 940, BOUNDED, |turn| {
         let one = One::new(&config());
         let (_, ()) = race(turn, &one, fatal, |one| one.record.reset(&one.books.site(START)));
         if one.is_banned(START) {

@@ -105,7 +105,7 @@ fn a_check_never_sees_the_next_tenants_gate() {
 
 #[test]
 fn an_operators_ban_survives_an_eviction_that_has_judged() {
-    explore("operator's ban x eviction", 2270, FULL, |turn| {
+    explore("operator's ban x eviction", 2270, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (banned, _) = race(
@@ -128,7 +128,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn own_limits_survive_an_eviction_that_has_judged() {
-    explore("own limits x eviction", 100, FULL, |turn| {
+    explore("own limits x eviction", 100, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (limited, _) = race(
@@ -137,7 +137,7 @@ fn own_limits_survive_an_eviction_that_has_judged() {
             |many| {
                 let Ok(pin) = many.table.pin_or_insert(&id(A), &many.books.site(START)) else { return false };
                 // Unlike a ban this makes no event, whose fence would publish it: only the unpin does.
-                pin.record().set_limits(PeerLimits { upload: Some(5), download: None });
+                pin.record().set_limits(many.table.limits(pin.slot()), PeerLimits { upload: Some(5), download: None });
                 true
             },
             |many| many.meet(&id(B)),

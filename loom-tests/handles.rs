@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use super::explore::{BOUNDED, Depth, FULL, Turn, explore, race, race3};
+use super::explore::{BOUNDED, FULL, SHALLOW, explore, race, race3};
 use crate::ffi::registry::{Kind, Registry};
+use crate::ffi::seat::leave;
 use crate::ffi::status::Failure;
 use crate::sync::{Ordering, Word};
 
@@ -52,15 +53,9 @@ fn free(handle: u64) -> Result<bool, Failure> {
     OBJECTS.remove(handle).map(|object| object.used.load(Ordering::Relaxed) == 1)
 }
 
-/// As `explore`, on threads that end before the statics do: loom drops the statics before the first thread's locals, of which
-/// its seat is one.
-fn explore_on_threads(name: &str, floor: usize, depth: Depth, model: impl Fn(Turn) + Copy + Send + Sync + 'static) {
-    explore(name, floor, depth, move |turn| loom::thread::spawn(move || model(turn)).join().unwrap());
-}
-
 #[test]
 fn no_object_is_dropped_under_a_use() {
-    explore_on_threads("handle: free x use", 20, FULL, |turn| {
+    explore("handle: free x use", 20, FULL, |turn| {
         let handle = insert(7);
         let (freed, used) = race(turn, &Arc::new(()), move |()| free(handle), move |()| use_it(handle));
         assert!(
@@ -75,7 +70,7 @@ fn no_object_is_dropped_under_a_use() {
 
 #[test]
 fn of_two_frees_one_succeeds() {
-    explore_on_threads("handle: free x free", 20, FULL, |turn| {
+    explore("handle: free x free", 20, FULL, |turn| {
         let handle = insert(7);
         let (a, b) = race(turn, &Arc::new(()), move |()| free(handle), move |()| free(handle));
         assert!(a != b, "one of them has freed it: {a:?} {b:?}");
@@ -87,7 +82,7 @@ fn of_two_frees_one_succeeds() {
 
 #[test]
 fn a_stale_handle_never_reaches_the_next_object() {
-    explore_on_threads("handle: use x free and slot used again", 40, FULL, |turn| {
+    explore("handle: use x free and slot used again", 40, FULL, |turn| {
         let first = insert(1);
         let (second, used) = race(
             turn,
@@ -106,7 +101,7 @@ fn a_stale_handle_never_reaches_the_next_object() {
 
 #[test]
 fn a_free_waits_for_every_seat() {
-    explore_on_threads("handle: free x use x use", 300, BOUNDED, |turn| {
+    explore("handle: free x use x use", 300, BOUNDED, |turn| {
         let handle = insert(7);
         let (a, freed, b) =
             race3(turn, &Arc::new(()), move |()| use_it(handle), move |()| free(handle), move |()| use_it(handle));
@@ -116,16 +111,15 @@ fn a_free_waits_for_every_seat() {
 
 #[test]
 fn a_seat_is_handed_on_with_nothing_in_use() {
-    explore_on_threads("handle: seat left x seat taken x free", 300, BOUNDED, |turn| {
+    explore("handle: seat left x seat taken x free", 300, SHALLOW, |turn| {
         let handle = insert(7);
-        // The threads of both uses end within the model, so that the second may sit on the first one's seat.
-        let (first, freed, second) = race3(
-            turn,
-            &Arc::new(()),
-            move |()| loom::thread::spawn(move || use_it(handle)).join().unwrap(),
-            move |()| free(handle),
-            move |()| use_it(handle),
-        );
+        let use_and_leave = move |_: &()| {
+            let used = use_it(handle);
+            leave();
+            used
+        };
+        // Whoever comes second may sit on the seat of the first.
+        let (first, freed, second) = race3(turn, &Arc::new(()), use_and_leave, move |()| free(handle), use_and_leave);
         assert_eq!(freed, Ok(first.is_ok() || second.is_ok()), "the free sees the uses of either");
     });
 }

@@ -10,6 +10,7 @@ mod buckets;
 mod clock;
 mod events;
 mod first_contact;
+mod flows;
 #[cfg(feature = "capi")]
 mod handles;
 mod probes;
@@ -17,4 +18,5 @@ mod publication;
 mod rates;
 mod reports;
 mod snapshots;
+mod takes;
 mod trips;

@@ -266,7 +266,7 @@ pub(crate) fn ticks(d: Duration) -> u64 {
     nanos(d).div_ceil(1 << TICK_SHIFT)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 

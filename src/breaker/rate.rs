@@ -173,7 +173,8 @@ impl RateWindow {
         loop {
             // Relaxed: the CAS decides.
             let current = word.load(Ordering::Relaxed);
-            let (calls, failures) = self.others(generation, now, current);
+            // Of its own slice as it was: who has added there since has judged with this failure in it.
+            let (calls, failures) = self.others(generation, now, added);
             if !current.is_slice_of(added) || !threshold.reached(calls, failures) {
                 return false;
             }

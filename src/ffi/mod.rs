@@ -16,7 +16,7 @@ mod barrier;
 mod boundary;
 mod memory;
 pub(crate) mod registry;
-mod seat;
+pub(crate) mod seat;
 pub(crate) mod status;
 
 mod config;

@@ -32,18 +32,23 @@ local! {
 
 local! {
     /// Gives the seat back when the thread ends.
-    static LEASE: Lease = Lease(Cell::new(None));
+    static LEASE: Lease = Lease;
 }
 
-struct Lease(Cell<Option<&'static Seat>>);
+struct Lease;
 
+/// Not under loom, which drops a thread's locals when its statics have gone; there [`leave`] is called.
+#[cfg(not(peerguard_loom))]
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Calls that the thread still makes while it ends take a seat for themselves.
-        let _gone = OWN.try_with(Cell::take);
-        if let Some(seat) = self.0.take() {
-            seat.leave();
-        }
+        leave();
+    }
+}
+
+/// The end of a thread: its seat goes back. Calls that it still makes take a seat for themselves.
+pub(crate) fn leave() {
+    if let Ok(Some(seat)) = OWN.try_with(Cell::take) {
+        seat.leave();
     }
 }
 
@@ -104,11 +109,7 @@ impl Seat {
     #[cold]
     fn first() -> Sitting {
         let seat = Self::take();
-        let stays = LEASE.try_with(|lease| lease.0.set(Some(seat))).is_ok();
-        if stays {
-            // Never fails: it ends no sooner than the lease.
-            let _kept = OWN.try_with(|own| own.set(Some(seat)));
-        }
+        let stays = LEASE.try_with(|_| ()).is_ok() && OWN.try_with(|own| own.set(Some(seat))).is_ok();
         Sitting { seat, lent: !stays }
     }
 

@@ -92,7 +92,7 @@ impl Packed for Meta {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 
