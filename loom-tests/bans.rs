@@ -107,7 +107,7 @@ fn the_later_end_of_an_earned_and_an_operators_ban_holds() {
 
 #[test]
 fn earned_ban_operators_ban_and_a_report() {
-    explore("earned ban x operator's ban x success", 78_600, SHALLOW, |turn| {
+    explore("earned ban x operator's ban x success", 3300, SHALLOW, |turn| {
         let one = One::new(&config());
         let (earned, (), success) = race3(
             turn,
@@ -224,7 +224,7 @@ fn after_ten_hours() -> f64 {
 
 #[test]
 fn a_ban_freezes_the_score_as_decayed_by_then() {
-    explore("earned ban x decay x success", 260, FULL, |turn| {
+    explore("earned ban x decay x success", 900, FULL, |turn| {
         let (one, now) = (low(), START + 10 * HOUR);
         let (_, success) = race(
             turn,

@@ -7,7 +7,7 @@ use crate::clock::Coarse;
 
 #[test]
 fn a_new_tick_never_shows_the_reading_of_an_old_one() {
-    explore("clock: two readers of a new tick", 20, FULL, |turn| {
+    explore("clock: two readers of a new tick", 60, FULL, |turn| {
         let cell = Arc::new(Coarse::new());
         assert_eq!(cell.read_by(4, || 5), 5, "the first reading of a tick is exact");
         assert_eq!(cell.read_by(4, || 6), 5, "and is lent to the next reader");
@@ -22,7 +22,7 @@ fn a_new_tick_never_shows_the_reading_of_an_old_one() {
 
 #[test]
 fn a_writer_that_was_held_up_lends_its_time_to_nobody() {
-    explore("clock: held-up writer x two readers", 900, BOUNDED, |turn| {
+    explore("clock: held-up writer x two readers", 5600, BOUNDED, |turn| {
         let cell = Arc::new(Coarse::new());
         let (held_up, (first, second), other) = race3(
             turn,

@@ -22,28 +22,40 @@ pub(super) enum Turn {
     Reversed,
 }
 
-/// How far a model is explored.
+/// Most preemptions of a model's executions.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Depth {
-    /// Most preemptions where loom leaves out what it takes for independent; `None` = all.
+pub(super) struct Bounds {
+    /// Where loom leaves out what it takes for independent; `None` = all.
     reduced: Option<usize>,
-    /// Most preemptions where it leaves out nothing.
+    /// Where it leaves out nothing.
     mixed: usize,
 }
 
+/// How far a model is explored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    full: Bounds,
+    /// For each change: `PEERGUARD_LOOM=quick`.
+    quick: Bounds,
+}
+
+/// What finds every planted fault: `PEERGUARD_LOOM=mutants`.
+const MUTANTS: Bounds = Bounds { reduced: Some(2), mixed: 1 };
+
 /// Every interleaving that loom takes for different, and every one at all with up to two preemptions.
-pub(super) const FULL: Depth = Depth { reduced: None, mixed: 2 };
+pub(super) const FULL: Depth = Depth { full: Bounds { reduced: None, mixed: 2 }, quick: MUTANTS };
 /// For models that do not end in a minute otherwise.
-pub(super) const BOUNDED: Depth = Depth { reduced: Some(3), mixed: 2 };
-/// For three threads of long parts.
-pub(super) const SHALLOW: Depth = Depth { reduced: Some(2), mixed: 1 };
-/// For each change: `PEERGUARD_LOOM=quick`.
-const QUICK: Depth = Depth { reduced: Some(2), mixed: 1 };
+pub(super) const BOUNDED: Depth = Depth { full: Bounds { reduced: Some(3), mixed: 2 }, quick: MUTANTS };
+/// For long parts, which do not end in a minute with three preemptions either.
+pub(super) const SHALLOW: Depth = Depth { full: MUTANTS, quick: Bounds { reduced: Some(1), mixed: 0 } };
 
 /// Explores `model` in both turns, reduced and mixed; fails below `floor` executions in sum.
 pub(super) fn explore(name: &str, floor: usize, depth: Depth, model: impl Fn(Turn) + Copy + Send + Sync + 'static) {
-    let quick = std::env::var_os("PEERGUARD_LOOM").is_some_and(|depth| depth == "quick");
-    let depth = if quick { QUICK } else { depth };
+    let depth = match std::env::var("PEERGUARD_LOOM").as_deref() {
+        Ok("quick") => depth.quick,
+        Ok("mutants") => MUTANTS,
+        _ => depth.full,
+    };
     let start = cpu_seconds();
     let turns = [Turn::Straight, Turn::Reversed];
     let reduced = turns.map(|turn| executions(depth.reduced, false, move || model(turn)));

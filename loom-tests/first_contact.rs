@@ -128,7 +128,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn own_limits_survive_an_eviction_that_has_judged() {
-    explore("own limits x eviction", 100, BOUNDED, |turn| {
+    explore("own limits x eviction", 2100, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (limited, _) = race(
@@ -188,7 +188,7 @@ fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
 
 #[test]
 fn a_peer_with_as_many_pins_as_fit_gets_no_second_record() {
-    explore("last pin given back x first contact", 10, FULL, |turn| {
+    explore("last pin given back x first contact", 210, FULL, |turn| {
         let many = Many::new(2);
         let pin = |many: &Many| many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().map(|pin| pin.keep());
         // As many as fit under loom.

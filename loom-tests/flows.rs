@@ -46,7 +46,7 @@ fn seen(many: &Many) -> Tenancy {
 
 #[test]
 fn a_plain_success_is_counted_for_its_own_peer() {
-    explore("plain success x evict and insert", 20, FULL, |turn| {
+    explore("plain success x evict and insert", 640, FULL, |turn| {
         let many = Many::by(&plain(), 1);
         assert!(many.meet(&id(A)));
         let Tenancy { slot, life } = seen(&many);
@@ -69,7 +69,7 @@ fn a_plain_success_is_counted_for_its_own_peer() {
 
 #[test]
 fn a_plain_success_never_goes_by_the_next_tenants_words() {
-    explore("success of an open peer x evict and insert", 20, FULL, |turn| {
+    explore("success of an open peer x evict and insert", 370, FULL, |turn| {
         let many = Many::by(&plain(), 1);
         for _ in 0..2 {
             assert!(many.report(&id(A), Outcome::Timeout));
@@ -88,7 +88,7 @@ fn a_plain_success_never_goes_by_the_next_tenants_words() {
 
 #[test]
 fn bytes_of_two_peers_add_up() {
-    explore("byte counts x evict and insert", 20, FULL, |turn| {
+    explore("byte counts x evict and insert", 80, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let Tenancy { slot, life } = seen(&many);
@@ -124,7 +124,7 @@ fn sync_successes(one: &One) -> u64 {
 
 #[test]
 fn a_flow_that_is_emptied_loses_nothing() {
-    explore("plain success x flow emptied", 20, FULL, |turn| {
+    explore("plain success x flow emptied", 60, FULL, |turn| {
         let one = crowded();
         let (plainly, _) = race(turn, &one, |one| succeed(&one.record, LIFE, &one.books.rules), spill);
         let counted = u64::from(plainly.is_some());
@@ -141,10 +141,9 @@ fn shown(one: &One) -> u64 {
 
 #[test]
 fn a_flow_is_emptied_once() {
-    explore("flow emptied x flow emptied x reader", 60, BOUNDED, |turn| {
+    explore("flow emptied x flow emptied x reader", 4000, BOUNDED, |turn| {
         let one = crowded();
-        let ((), shown, ()) =
-            race3(turn, &one, |one| one.record.empty_flow(), shown, |one| one.record.empty_flow());
+        let ((), shown, ()) = race3(turn, &one, |one| one.record.empty_flow(), shown, |one| one.record.empty_flow());
         assert!(shown <= CROWD, "a reader may miss what is carried over, and never sees it twice: {shown}");
         assert_eq!(sent(&one.record), CROWD, "what two have emptied is counted once");
     });

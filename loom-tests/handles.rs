@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::explore::{BOUNDED, FULL, SHALLOW, explore, race, race3};
+use super::explore::{FULL, SHALLOW, explore, race, race3};
 use crate::ffi::registry::{Kind, Registry};
 use crate::ffi::seat::leave;
 use crate::ffi::status::Failure;
@@ -55,7 +55,7 @@ fn free(handle: u64) -> Result<bool, Failure> {
 
 #[test]
 fn no_object_is_dropped_under_a_use() {
-    explore("handle: free x use", 20, FULL, |turn| {
+    explore("handle: free x use", 120, FULL, |turn| {
         let handle = insert(7);
         let (freed, used) = race(turn, &Arc::new(()), move |()| free(handle), move |()| use_it(handle));
         assert!(
@@ -70,7 +70,7 @@ fn no_object_is_dropped_under_a_use() {
 
 #[test]
 fn of_two_frees_one_succeeds() {
-    explore("handle: free x free", 20, FULL, |turn| {
+    explore("handle: free x free", 70, FULL, |turn| {
         let handle = insert(7);
         let (a, b) = race(turn, &Arc::new(()), move |()| free(handle), move |()| free(handle));
         assert!(a != b, "one of them has freed it: {a:?} {b:?}");
@@ -82,7 +82,7 @@ fn of_two_frees_one_succeeds() {
 
 #[test]
 fn a_stale_handle_never_reaches_the_next_object() {
-    explore("handle: use x free and slot used again", 40, FULL, |turn| {
+    explore("handle: use x free and slot used again", 160, FULL, |turn| {
         let first = insert(1);
         let (second, used) = race(
             turn,
@@ -101,7 +101,7 @@ fn a_stale_handle_never_reaches_the_next_object() {
 
 #[test]
 fn a_free_waits_for_every_seat() {
-    explore("handle: free x use x use", 300, BOUNDED, |turn| {
+    explore("handle: free x use x use", 1900, SHALLOW, |turn| {
         let handle = insert(7);
         let (a, freed, b) =
             race3(turn, &Arc::new(()), move |()| use_it(handle), move |()| free(handle), move |()| use_it(handle));
@@ -111,7 +111,7 @@ fn a_free_waits_for_every_seat() {
 
 #[test]
 fn a_seat_is_handed_on_with_nothing_in_use() {
-    explore("handle: seat left x seat taken x free", 300, SHALLOW, |turn| {
+    explore("handle: seat left x seat taken x free", 2900, SHALLOW, |turn| {
         let handle = insert(7);
         let use_and_leave = move |_: &()| {
             let used = use_it(handle);

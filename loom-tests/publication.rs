@@ -41,7 +41,7 @@ impl Stage {
 
 #[test]
 fn publications_come_one_after_the_other() {
-    explore("publish x publish", 12, FULL, |turn| {
+    explore("publish x publish", 26, FULL, |turn| {
         let stage = Stage::new();
         let (a, b) = race(turn, &stage, Stage::publish, Stage::publish);
         assert!(a != b && a.max(b) == 2, "each publication has a number of its own: {a} {b}");
@@ -51,7 +51,7 @@ fn publications_come_one_after_the_other() {
 
 #[test]
 fn no_figure_falls_for_a_reader() {
-    explore("publish x publish x reader", 150, BOUNDED, |turn| {
+    explore("publish x publish x reader", 170, BOUNDED, |turn| {
         let stage = Stage::new();
         let (_, (first, second), _) =
             race3(turn, &stage, Stage::publish, |stage| (stage.latest(), stage.latest()), Stage::publish);

@@ -25,7 +25,7 @@ fn call(window: &RateWindow, now: u64, failed: bool) -> Counted {
 
 #[test]
 fn two_failers_of_one_slice_reach_the_rate_once() {
-    explore("rate: two failers of one slice", 12, FULL, |turn| {
+    explore("rate: two failers of one slice", 130, FULL, |turn| {
         let window = Arc::new(RateWindow::new());
         let (a, b) = race(turn, &window, |window| call(window, 4, true), |window| call(window, 4, true));
         let mut answers = [a, b];
@@ -38,7 +38,7 @@ fn two_failers_of_one_slice_reach_the_rate_once() {
 
 #[test]
 fn two_failers_of_neighbouring_slices_reach_the_rate_together() {
-    explore("rate: two failers of two slices", 40, FULL, |turn| {
+    explore("rate: two failers of two slices", 110, FULL, |turn| {
         let window = Arc::new(RateWindow::new());
         let (a, b) = race(turn, &window, |window| call(window, 4, true), |window| call(window, 5, true));
         assert!(
@@ -53,7 +53,7 @@ fn two_failers_of_neighbouring_slices_reach_the_rate_together() {
 
 #[test]
 fn a_slice_that_begins_anew_loses_no_call() {
-    explore("rate: success x failure in a slice of a window before", 12, FULL, |turn| {
+    explore("rate: success x failure in a slice of a window before", 90, FULL, |turn| {
         let window = Arc::new(RateWindow::new());
         for _ in 0..2 {
             call(&window, 4, false);
@@ -78,7 +78,7 @@ fn by_rate() -> Config {
 
 #[test]
 fn two_failers_trip_by_rate_once() {
-    explore("two failers trip by rate", 100, BOUNDED, |turn| {
+    explore("two failers trip by rate", 1500, BOUNDED, |turn| {
         let one = One::new(&by_rate());
         one.report(Outcome::SyncSuccess, FIRST, START);
         let (a, b) = race(
@@ -98,7 +98,7 @@ fn two_failers_trip_by_rate_once() {
 
 #[test]
 fn a_report_that_meets_a_reached_rate_completes_the_trip() {
-    explore("trip by rate x report", 100, BOUNDED, |turn| {
+    explore("trip by rate x report", 790, BOUNDED, |turn| {
         let one = One::new(&by_rate());
         one.report(Outcome::SyncSuccess, FIRST, START);
         let (failure, (success, state)) = race(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::explore::{BOUNDED, SHALLOW, explore, race};
+use super::explore::{SHALLOW, explore, race};
 use super::stage::{START, config, id};
 use crate::clock::Clock;
 use crate::guard::PeerGuard;
@@ -65,7 +65,7 @@ fn check(guard: &PeerGuard, refunded: u64) {
 
 #[test]
 fn a_take_without_a_pin_charges_its_own_peer() {
-    explore("take by key x evict and insert", 200, BOUNDED, |turn| {
+    explore("take by key x evict and insert", 2300, SHALLOW, |turn| {
         let guard = guard();
         let (a, b) = race(turn, &guard, |guard| take(guard, A, 600, 0), |guard| take(guard, B, 600, 0));
         assert!(a && b, "there is enough for both");
@@ -75,7 +75,7 @@ fn a_take_without_a_pin_charges_its_own_peer() {
 
 #[test]
 fn a_refund_never_fills_the_next_tenants_bucket() {
-    explore("refund by key x evict and insert", 200, BOUNDED, |turn| {
+    explore("refund by key x evict and insert", 2300, SHALLOW, |turn| {
         let guard = guard();
         let (a, b) = race(turn, &guard, |guard| take(guard, A, 600, 600), |guard| take(guard, B, 600, 0));
         assert!(a && b, "there is enough for both");
@@ -85,7 +85,7 @@ fn a_refund_never_fills_the_next_tenants_bucket() {
 
 #[test]
 fn a_success_by_key_is_its_own_peers() {
-    explore("admit, success by key x first report of another", 200, SHALLOW, |turn| {
+    explore("admit, success by key x first report of another", 11_000, SHALLOW, |turn| {
         let guard = guard();
         let (_, _) = race(
             turn,
@@ -98,5 +98,29 @@ fn a_success_by_key_is_its_own_peers() {
         let counts = (peer.successful_syncs, peer.failed_syncs);
         let expected = if peer.id == id(B) { (0, 1) } else { (1, 0) };
         assert_eq!(counts, expected, "the record that is there holds its own peer's outcome");
+    });
+}
+
+#[test]
+fn an_undone_take_gives_the_next_tenant_nothing() {
+    explore("take by key x evict and insert, held", 1200, SHALLOW, |turn| {
+        let guard = guard();
+        let (_, b) = race(
+            turn,
+            &guard,
+            |guard| take(guard, A, 600, 0),
+            |guard| {
+                // Held for good, so that B's bucket is there to be looked at.
+                let peer = std::mem::ManuallyDrop::new(guard.peer(&id(B)));
+                let granted = peer.admit_bytes(Direction::Upload, 600).map(std::mem::forget).is_ok();
+                peer.is_tracked() && granted
+            },
+        );
+        if b {
+            let (peer, owed) = tenant(&guard);
+            assert_eq!(peer, id(B), "a record that is held stays");
+            // More where A's take has met B's bucket and could not be undone without giving.
+            assert!(owed == 600 || owed == 1_200, "what B has taken is owed: {owed}");
+        }
     });
 }

@@ -23,7 +23,7 @@ build() {
 # Runs one model quickly: 0 = it passes, 1 = it fails, 2 = it was not run.
 model() {
     binary=$(ls -t "$1"/target/loom/deps/peerguard-* | grep -v '\.d$' | head -n 1)
-    PEERGUARD_LOOM=quick RUST_BACKTRACE=0 timeout 300 "$binary" --exact "$2" >"$1/log" 2>&1 || return 1
+    PEERGUARD_LOOM=mutants RUST_BACKTRACE=0 timeout 300 "$binary" --exact "$2" >"$1/log" 2>&1 || return 1
     grep -aq '^test result: ok. 1 passed' "$1/log" || return 2
 }
 
@@ -77,7 +77,12 @@ while [ $number -lt "$jobs" ]; do
     (cd "$root" && tar -cf - --exclude=./target --exclude=./.git .) | tar -xf - -C "$work/$number/tree"
     number=$((number + 1))
 done
-# What the models depend on is built once, and the tree without a fault must build.
+# What the models depend on is built once, or by `make loom` before; and the tree without a fault must build.
+built=${CARGO_TARGET_DIR:-$root/target/loom}/loom
+if [ ! -d "$work/0/target" ] && [ -d "$built" ]; then
+    mkdir -p "$work/0/target"
+    cp -a "$built" "$work/0/target/loom"
+fi
 build "$work/0" || { cat "$work/0/log"; exit 1; }
 number=1
 while [ $number -lt "$jobs" ]; do
