@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-LOOM = RUSTFLAGS="--cfg peerguard_loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --lib loom_tests -- --nocapture
+LOOM = RUSTFLAGS="--cfg peerguard_loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile loom --features capi --lib loom_tests -- --nocapture
 
 .PHONY: help tools test test-rust test-long loom loom-quick mutants linearizability schedules probes tsan asan fuzz fuzz-build proof \
 	screenshot lint doc bench bench-quick bench-docs bench-plots bench-small instructions instructions-renew node clean
@@ -28,7 +28,7 @@ test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about 
 loom: ## the models of every protocol, as deep as loom-tests/README.md says
 	$(LOOM)
 
-loom-quick: ## the same models with at most two preemptions
+loom-quick: ## the same models with few preemptions
 	PEERGUARD_LOOM=quick $(LOOM)
 
 mutants: ## plants each fault of loom-tests/mutants and fails if one survives

@@ -56,10 +56,10 @@ fn who_sees_that_a_peer_has_limits_sees_them() {
         let ((), rate) = race(
             turn,
             &one,
-            |one| one.record.set_limits(PeerLimits { upload: Some(5), download: Some(7) }),
+            |one| one.record.set_limits(&one.own, PeerLimits { upload: Some(5), download: Some(7) }),
             |one| {
                 let word = one.record.gate.load(Ordering::Acquire);
-                (word.limited(), one.record.rate(Direction::Upload, word, Rate::new(1)))
+                (word.limited(), one.own.rate(Direction::Upload, word, Rate::new(1)))
             },
         );
         let expected = if rate.0 { Rate::new(5) } else { Rate::new(1) };
@@ -74,12 +74,12 @@ fn own_limits_that_are_shown_are_applied() {
         let ((), ()) = race(
             turn,
             &one,
-            |one| one.record.set_limits(PeerLimits { upload: Some(5), download: None }),
-            |one| one.record.set_limits(PeerLimits { upload: None, download: None }),
+            |one| one.record.set_limits(&one.own, PeerLimits { upload: Some(5), download: None }),
+            |one| one.record.set_limits(&one.own, PeerLimits { upload: None, download: None }),
         );
-        let shown = one.record.limits().upload;
+        let shown = one.own.get().upload;
         let word = one.record.gate.load(Ordering::Acquire);
-        let applied = one.record.rate(Direction::Upload, word, Rate::new(1));
+        let applied = one.own.rate(Direction::Upload, word, Rate::new(1));
         assert_eq!(applied, shown.map_or(Rate::new(1), Rate::new), "what a view shows is what a take meets");
     });
 }

@@ -107,7 +107,7 @@ fn the_later_end_of_an_earned_and_an_operators_ban_holds() {
 
 #[test]
 fn earned_ban_operators_ban_and_a_report() {
-    explore("earned ban x operator's ban x success", 78_600, SHALLOW, |turn| {
+    explore("earned ban x operator's ban x success", 3300, SHALLOW, |turn| {
         let one = One::new(&config());
         let (earned, (), success) = race3(
             turn,
@@ -175,7 +175,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
             |one| one.report(Outcome::ProtocolViolation, Standing::Call, START),
             |one| {
                 let wall = Wall { now: START, time: std::time::UNIX_EPOCH };
-                let image = one.record.image(None);
+                let image = one.record.image(None, &one.own);
                 // As the table does when it validates the image.
                 fence(Ordering::Acquire);
                 let view = image.view(&wall, [Rate::UNLIMITED; 2], &one.books.rules);
@@ -194,7 +194,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
 
 #[test]
 fn a_reset_lifts_the_ban_or_comes_before_it() {
-    explore("reset x earned ban", 940, FULL, |turn| {
+    explore("reset x earned ban", 940, BOUNDED, |turn| {
         let one = One::new(&config());
         let (_, ()) = race(turn, &one, fatal, |one| one.record.reset(&one.books.site(START)));
         if one.is_banned(START) {
@@ -202,6 +202,60 @@ fn a_reset_lifts_the_ban_or_comes_before_it() {
         } else {
             assert_eq!(one.offences(START), 0, "a reset forgets the offences");
             assert_eq!(one.score(START), 50.0, "and sets the initial score");
+        }
+    });
+}
+
+/// Ten points at `START`, which decay towards fifty.
+fn low() -> std::sync::Arc<One> {
+    let mut config = config();
+    config.circuit_breaker.failure_threshold = 31;
+    let one = One::new(&config);
+    for _ in 0..4 {
+        one.report(Outcome::ProtocolViolation, Standing::Call, START);
+    }
+    one
+}
+
+/// What decay makes of ten points in ten hours.
+fn after_ten_hours() -> f64 {
+    50.0 - 40.0 * 0.99f64.powi(10)
+}
+
+#[test]
+fn a_ban_freezes_the_score_as_decayed_by_then() {
+    explore("earned ban x decay x success", 900, FULL, |turn| {
+        let (one, now) = (low(), START + 10 * HOUR);
+        let (_, success) = race(
+            turn,
+            &one,
+            move |one| one.report(Outcome::Fatal, Standing::Call, now),
+            move |one| one.report(Outcome::SyncSuccess, Standing::Call, now),
+        );
+        assert!(one.is_banned(now), "a fatal outcome bans");
+        let expected = after_ten_hours() + if success == Recorded::Counted { 2.0 } else { 0.0 };
+        for frozen in [one.score(now), one.score(now + HOUR / 2)] {
+            assert!((frozen - expected).abs() < 0.01, "ten hours of decay are in the frozen score, once: {frozen}");
+        }
+        let ended = one.score(now + 11 * HOUR);
+        let probation = 50.0 - 25.0 * 0.99f64.powi(10);
+        assert!((ended - probation).abs() < 0.05, "after the ban decay begins anew at probation: {ended}");
+    });
+}
+
+#[test]
+fn an_operators_ban_freezes_the_score_as_decayed_by_then() {
+    explore("operator's ban x decay x success", 100, FULL, |turn| {
+        let (one, now) = (low(), START + 10 * HOUR);
+        let ((), success) = race(
+            turn,
+            &one,
+            move |one| one.record.ban_by_operator(None, 7, &one.books.site(now)),
+            move |one| one.report(Outcome::SyncSuccess, Standing::Call, now),
+        );
+        let expected = after_ten_hours() + if success == Recorded::Counted { 2.0 } else { 0.0 };
+        for frozen in [one.score(now), one.score(now + 100 * HOUR)] {
+            assert!((frozen - expected).abs() < 0.01, "the score is frozen with ten hours of decay: {frozen}");
         }
     });
 }

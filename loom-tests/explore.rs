@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use loom::model::Builder;
 use loom::thread;
+use rustix::time::{ClockId, clock_gettime};
 
-use crate::sync::step;
+use crate::sync::words;
 
 /// Which part runs on the model's first thread.
 #[derive(Clone, Copy, Debug)]
@@ -22,34 +22,46 @@ pub(super) enum Turn {
     Reversed,
 }
 
-/// How far a model is explored.
+/// Most preemptions of a model's executions.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Depth {
-    /// Most preemptions where loom leaves out what it takes for independent; `None` = all.
+pub(super) struct Bounds {
+    /// Where loom leaves out what it takes for independent; `None` = all.
     reduced: Option<usize>,
-    /// Most preemptions where it leaves out nothing.
+    /// Where it leaves out nothing.
     mixed: usize,
 }
 
+/// How far a model is explored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    full: Bounds,
+    /// For each change: `PEERGUARD_LOOM=quick`.
+    quick: Bounds,
+}
+
+/// What finds every planted fault: `PEERGUARD_LOOM=mutants`.
+const MUTANTS: Bounds = Bounds { reduced: Some(2), mixed: 1 };
+
 /// Every interleaving that loom takes for different, and every one at all with up to two preemptions.
-pub(super) const FULL: Depth = Depth { reduced: None, mixed: 2 };
+pub(super) const FULL: Depth = Depth { full: Bounds { reduced: None, mixed: 2 }, quick: MUTANTS };
 /// For models that do not end in a minute otherwise.
-pub(super) const BOUNDED: Depth = Depth { reduced: Some(3), mixed: 2 };
-/// For three threads of long parts.
-pub(super) const SHALLOW: Depth = Depth { reduced: Some(2), mixed: 1 };
-/// For each change: `PEERGUARD_LOOM=quick`.
-const QUICK: Depth = Depth { reduced: Some(2), mixed: 1 };
+pub(super) const BOUNDED: Depth = Depth { full: Bounds { reduced: Some(3), mixed: 2 }, quick: MUTANTS };
+/// For long parts, which do not end in a minute with three preemptions either.
+pub(super) const SHALLOW: Depth = Depth { full: MUTANTS, quick: Bounds { reduced: Some(1), mixed: 0 } };
 
 /// Explores `model` in both turns, reduced and mixed; fails below `floor` executions in sum.
 pub(super) fn explore(name: &str, floor: usize, depth: Depth, model: impl Fn(Turn) + Copy + Send + Sync + 'static) {
-    let quick = std::env::var_os("PEERGUARD_LOOM").is_some_and(|depth| depth == "quick");
-    let depth = if quick { QUICK } else { depth };
-    let start = Instant::now();
+    let depth = match std::env::var("PEERGUARD_LOOM").as_deref() {
+        Ok("quick") => depth.quick,
+        Ok("mutants") => MUTANTS,
+        _ => depth.full,
+    };
+    let start = cpu_seconds();
     let turns = [Turn::Straight, Turn::Reversed];
     let reduced = turns.map(|turn| executions(depth.reduced, false, move || model(turn)));
     let mixed = turns.map(|turn| executions(Some(depth.mixed), true, move || model(turn)));
     let bound = depth.reduced.map_or("all".into(), |n| format!("{n} preemptions"));
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = cpu_seconds() - start;
     let sum: usize = reduced.iter().chain(&mixed).sum();
     println!(
         "loom: {name}: {sum} executions: {} + {} ({bound}), {} + {} (mixed, {} preemptions), {seconds:.1} s",
@@ -58,18 +70,25 @@ pub(super) fn explore(name: &str, floor: usize, depth: Depth, model: impl Fn(Tur
     assert!(sum >= floor, "{name}: {sum} executions are below the floor of {floor}");
 }
 
+/// Processor time of this thread, which runs all threads of its models.
+fn cpu_seconds() -> f64 {
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+}
+
 fn executions(bound: Option<usize>, mixed: bool, model: impl Fn() + Send + Sync + 'static) -> usize {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = executions.clone();
     let mut builder = Builder::new();
     builder.preemption_bound = bound;
     builder.max_branches = 20_000;
-    step::mix(mixed);
+    words::mix(mixed);
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
+        words::step();
         model();
     });
-    step::mix(false);
+    words::mix(false);
     executions.load(Ordering::Relaxed)
 }
 

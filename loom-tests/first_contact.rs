@@ -105,7 +105,7 @@ fn a_check_never_sees_the_next_tenants_gate() {
 
 #[test]
 fn an_operators_ban_survives_an_eviction_that_has_judged() {
-    explore("operator's ban x eviction", 2270, FULL, |turn| {
+    explore("operator's ban x eviction", 2270, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (banned, _) = race(
@@ -128,7 +128,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn own_limits_survive_an_eviction_that_has_judged() {
-    explore("own limits x eviction", 100, FULL, |turn| {
+    explore("own limits x eviction", 2100, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (limited, _) = race(
@@ -137,7 +137,7 @@ fn own_limits_survive_an_eviction_that_has_judged() {
             |many| {
                 let Ok(pin) = many.table.pin_or_insert(&id(A), &many.books.site(START)) else { return false };
                 // Unlike a ban this makes no event, whose fence would publish it: only the unpin does.
-                pin.record().set_limits(PeerLimits { upload: Some(5), download: None });
+                pin.record().set_limits(many.table.limits(pin.slot()), PeerLimits { upload: Some(5), download: None });
                 true
             },
             |many| many.meet(&id(B)),
@@ -183,5 +183,20 @@ fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
             assert!(tenancy_of(&many, A).is_some(), "a record that was found and pinned is still there");
             assert!(!inserted, "and nobody has got its place");
         }
+    });
+}
+
+#[test]
+fn a_peer_with_as_many_pins_as_fit_gets_no_second_record() {
+    explore("last pin given back x first contact", 210, FULL, |turn| {
+        let many = Many::new(2);
+        let pin = |many: &Many| many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().map(|pin| pin.keep());
+        // As many as fit under loom.
+        let [slot, ..] = [(); 3].map(|()| pin(&many).expect("so many pins fit"));
+        assert_eq!(pin(&many), None, "one more does not");
+        let ((), pinned) = race(turn, &many, move |many| many.table.unpin(slot), pin);
+        assert_eq!(many.tenants().len(), 1, "a peer whose record cannot be pinned has one record all the same");
+        assert!(pinned.is_none_or(|pinned| pinned == slot), "and a pin is on that one");
+        assert_eq!(pin(&many).is_some(), pinned.is_none(), "the pin that was given back can be taken, once");
     });
 }

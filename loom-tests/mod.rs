@@ -7,8 +7,16 @@ mod stage;
 mod admit_and_limits;
 mod bans;
 mod buckets;
+mod clock;
 mod events;
 mod first_contact;
+mod flows;
+#[cfg(feature = "capi")]
+mod handles;
 mod probes;
+mod publication;
+mod rates;
 mod reports;
+mod snapshots;
+mod takes;
 mod trips;

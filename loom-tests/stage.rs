@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::breaker::gate::{Gate, Generation};
+use crate::breaker::rate::RateWindow;
 use crate::breaker::transition::Asker;
 use crate::config::Config;
 use crate::counters::{Counters, Total};
@@ -12,6 +13,7 @@ use crate::event::EventKind;
 use crate::event::ring::Ring;
 use crate::id::PeerId;
 use crate::peer::admit::Admitted;
+use crate::peer::limits::OwnLimits;
 use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
 use crate::peer::{Rules, Site};
@@ -22,6 +24,9 @@ use crate::table::Table;
 pub(super) const SECOND: u64 = 1_000_000_000;
 /// When every model begins: within a second, so that a stamp of a moment is that of the second.
 pub(super) const START: u64 = 1_000 * SECOND + SECOND / 2;
+
+/// The life of a record that is alone.
+pub(super) const LIFE: u32 = 1;
 
 /// A configuration whose transitions are near: two failures open for ten seconds without jitter, one probe at a time whose
 /// lease is five seconds, one success closes.
@@ -67,23 +72,27 @@ impl Books {
     }
 }
 
-/// One record.
+/// One record, with failure-rate counters where the configuration has them on.
 pub(super) struct One {
     pub(super) books: Books,
     pub(super) record: Record,
+    pub(super) own: OwnLimits,
+    rate: Option<RateWindow>,
 }
 
 impl One {
     pub(super) fn new(config: &Config) -> Arc<Self> {
-        let one = Self { books: Books::new(config), record: Record::free() };
-        one.record.furnish(&id(1), START, &one.books.rules.reputation);
+        let rate = config.circuit_breaker.failure_rate.map(|_| RateWindow::new());
+        let one = Self { books: Books::new(config), record: Record::free(), own: OwnLimits::none(), rate };
+        one.record.begin_flow(LIFE);
+        one.record.furnish(&id(1), LIFE, START, &one.books.rules.reputation);
         Arc::new(one)
     }
 
     /// Reports without latency and traffic.
     pub(super) fn report(&self, outcome: Outcome, standing: Standing, now: u64) -> Recorded {
         let report = Report { outcome, latency: None, traffic: Traffic::NONE };
-        self.record.report(&report, standing, None, &self.books.site(now))
+        self.record.report(&report, standing, self.rate.as_ref(), &self.books.site(now))
     }
 
     pub(super) fn admit(&self, asker: Asker, now: u64) -> Result<Admitted, Rejection> {
@@ -132,8 +141,12 @@ pub(super) struct Many {
 
 impl Many {
     pub(super) fn new(capacity: usize) -> Arc<Self> {
+        Self::by(&config(), capacity)
+    }
+
+    pub(super) fn by(config: &Config, capacity: usize) -> Arc<Self> {
         let keys = std::array::from_fn(|i| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        Arc::new(Self { books: Books::new(&config()), table: Table::new(capacity, false, keys) })
+        Arc::new(Self { books: Books::new(config), table: Table::new(capacity, false, keys) })
     }
 
     /// First contact without anything else.
@@ -156,8 +169,9 @@ impl Many {
         let live = slots.filter_map(|slot| Some((slot, self.table.image(slot)?)));
         live.map(|(slot, image)| {
             let record = self.table.record(slot);
+            let lately: u64 = record.flow.iter().map(|flow| flow.load(Ordering::Relaxed).sync_successes()).sum();
             let count = |word: &crate::sync::Word<u64>| word.load(Ordering::Relaxed);
-            (image.id, count(&record.sync_successes), count(&record.sync_failures))
+            (image.id, count(&record.sync_successes) + lately, count(&record.sync_failures))
         })
         .collect()
     }

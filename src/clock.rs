@@ -10,13 +10,14 @@
 //! before they refuse. Bans, probes and open times use `now`.
 //!
 //! # Memory ordering
-//! The last exact reading is kept with its tick; see `Coarse`. Nothing remembers a maximum: a clock that is set
-//! back is followed back.
+//! The last exact reading is kept with its tick; see `Coarse`. The kernel's coarse clock never goes back; if it did, every
+//! reading would be an exact one until it had passed the last tick: the exact clock is followed wherever it goes.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
+
+use crate::sync::{AtomicU64, Ordering};
 
 /// Where a guard takes its time from.
 ///
@@ -136,13 +137,12 @@ impl ManualClock {
     }
 }
 
-/// The last exact reading, and what the kernel's coarse clock said then: a seqlock of one writer at a time, whose stamp is
-/// the coarse time.
+/// The last exact reading, and what the kernel's coarse clock said then.
 ///
-/// A reader that finds the coarse clock where `tick` says, before and after, takes `exact` without a clock read. A writer
-/// claims `tick`, and publishes nothing when another has claimed it: a writer that is held up costs the others exact
-/// readings, and never lends its old time to a new tick.
-struct Coarse {
+/// A reader that finds the coarse clock where `tick` says takes `exact` without a clock read. A writer claims `tick`, and only
+/// for a tick later than the one that stands there. So ticks and readings only ever grow: a writer that is held up costs the
+/// others exact readings, and never lends its old time to a new tick.
+pub(crate) struct Coarse {
     tick: AtomicU64,
     exact: AtomicU64,
     grain: u64,
@@ -152,38 +152,36 @@ struct Coarse {
 const BUSY: u64 = u64::MAX;
 
 impl Coarse {
-    fn new() -> Self {
-        Self { tick: AtomicU64::new(BUSY - 1), exact: AtomicU64::new(0), grain: 2 * system::resolution() }
+    pub(crate) fn new() -> Self {
+        Self { tick: AtomicU64::new(0), exact: AtomicU64::new(0), grain: 2 * system::resolution() }
     }
 
     #[inline]
     fn read(&self) -> u64 {
-        let tick = system::coarse();
-        // Acquire: pairs with the Release store of `publish`; `exact` is of this tick.
+        self.read_by(system::coarse(), system::exact)
+    }
+
+    /// As `read`, where the coarse clock has just said `tick`, and `exact` reads the exact one.
+    #[inline]
+    pub(crate) fn read_by(&self, tick: u64, exact: impl FnOnce() -> u64) -> u64 {
+        // Acquire: pairs with the Release store of `publish`; `exact` is of this tick or later.
         if self.tick.load(Ordering::Acquire) == tick {
-            // Relaxed: validated by the second load.
-            let exact = self.exact.load(Ordering::Relaxed);
-            // Acquire: pairs with the Release fence of `publish`: an `exact` of a later writer shows its claim here.
-            fence(Ordering::Acquire);
-            if self.tick.load(Ordering::Relaxed) == tick {
-                return exact;
-            }
+            // Relaxed: a reading that has come since is as good.
+            return self.exact.load(Ordering::Relaxed);
         }
-        self.publish(tick)
+        self.publish(tick, exact())
     }
 
     #[cold]
-    fn publish(&self, tick: u64) -> u64 {
-        let exact = system::exact();
-        // Relaxed: the CAS decides. Acquire on success: pairs with the Release store of the last writer.
+    fn publish(&self, tick: u64, exact: u64) -> u64 {
+        // Relaxed: the CAS decides.
         let before = self.tick.load(Ordering::Relaxed);
-        let claimed =
-            before != BUSY && self.tick.compare_exchange(before, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if claimed {
-            // Release: pairs with the Acquire fence of `read`.
-            fence(Ordering::Release);
+        // Acquire on success: pairs with the Release store of the last writer, whose `exact` comes first. BUSY is above every
+        // tick.
+        if before < tick && self.tick.compare_exchange(before, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            // Relaxed: published by the store that follows.
             self.exact.store(exact, Ordering::Relaxed);
-            // Release: pairs with the Acquire load of `read`.
+            // Release: pairs with the Acquire load of `read_by` and the Acquire CAS of the next writer.
             self.tick.store(tick, Ordering::Release);
         }
         exact
@@ -268,7 +266,7 @@ pub(crate) fn ticks(d: Duration) -> u64 {
     nanos(d).div_ceil(1 << TICK_SHIFT)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 

@@ -141,7 +141,7 @@ impl fmt::Display for PeerIdError {
 
 impl std::error::Error for PeerIdError {}
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -7,49 +7,66 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+#[cfg(all(feature = "capi", not(peerguard_loom)))]
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr};
 #[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 #[cfg(peerguard_shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 
-#[cfg(peerguard_loom)]
-pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
-
-/// Loom takes two steps for independent unless one of them meets the *last* access of the other's word, so that a thread's
-/// own load can hide another's. Where a model asks for it, every step also touches one shared word, Relaxed, which orders
-/// nothing but makes all steps dependent: then no interleaving is left out.
-#[cfg(peerguard_loom)]
-pub(crate) mod step {
-    use std::cell::Cell;
-
-    loom::lazy_static! {
-        static ref SHARED: super::AtomicU64 = super::AtomicU64::new(0);
-    }
-
-    thread_local! {
-        /// Loom runs all threads of a model on one thread of the system.
-        static MIXED: Cell<bool> = const { Cell::new(false) };
-    }
-
-    pub(crate) fn mix(on: bool) {
-        MIXED.set(on);
-    }
-
-    pub(super) fn step() {
-        if MIXED.get() {
-            SHARED.fetch_add(0, super::Ordering::Relaxed);
-        }
-    }
-}
-
 #[cfg(not(peerguard_loom))]
-mod step {
-    #[inline(always)]
-    pub(super) fn step() {}
+pub(crate) use std::sync::{Mutex, MutexGuard};
+
+#[cfg(peerguard_loom)]
+pub(crate) use loom::sync::atomic::{Ordering, fence};
+#[cfg(peerguard_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+#[cfg(peerguard_loom)]
+pub(crate) use words::AtomicU64;
+#[cfg(all(feature = "capi", peerguard_loom))]
+pub(crate) use words::{AtomicBool, AtomicPtr};
+
+#[cfg(peerguard_loom)]
+#[path = "../loom-tests/words.rs"]
+pub(crate) mod words;
+
+/// A static that holds words.
+#[cfg(all(feature = "capi", not(peerguard_loom)))]
+macro_rules! global {
+    ($vis:vis static $name:ident: $type:ty = $value:expr;) => {
+        $vis static $name: $type = $value;
+    };
 }
 
-use step::step;
+/// Made anew for each execution.
+#[cfg(all(feature = "capi", peerguard_loom))]
+macro_rules! global {
+    (static $name:ident: $type:ty = $value:expr;) => {
+        loom::lazy_static! { static ref $name: $type = $value; }
+    };
+    (pub($($vis:tt)+) static $name:ident: $type:ty = $value:expr;) => {
+        loom::lazy_static! { pub($($vis)+) static ref $name: $type = $value; }
+    };
+}
+
+/// A static of each thread.
+#[cfg(all(feature = "capi", not(peerguard_loom)))]
+macro_rules! local {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        std::thread_local! { $(#[$attribute])* static $name: $type = const { $value }; }
+    };
+}
+
+#[cfg(all(feature = "capi", peerguard_loom))]
+macro_rules! local {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        loom::thread_local! { $(#[$attribute])* static $name: $type = $value; }
+    };
+}
+
+#[cfg(feature = "capi")]
+pub(crate) use {global, local};
 
 /// A value that is one 64-bit word: several fields that change together.
 ///
@@ -94,34 +111,41 @@ impl<T: Packed> Word<T> {
 
     #[inline]
     pub(crate) fn load(&self, order: Ordering) -> T {
-        step();
         T::from_bits(self.bits.load(order))
     }
 
     #[inline]
     pub(crate) fn store(&self, value: T, order: Ordering) {
-        step();
         self.bits.store(value.to_bits(), order);
+    }
+
+    /// As [`Self::store`], where others may be changing the word by CAS at the same time.
+    ///
+    /// A CAS and a store are in one order on any machine. Loom leaves it open when neither thread knows of the other, unless
+    /// both are read-modify-writes.
+    #[inline]
+    pub(crate) fn store_over(&self, value: T, order: Ordering) {
+        #[cfg(not(peerguard_loom))]
+        self.store(value, order);
+        #[cfg(peerguard_loom)]
+        self.bits.swap(value.to_bits(), order);
     }
 
     /// Replaces `current` by `new`; `false` when another value stood there, or spuriously.
     #[inline]
     pub(crate) fn swap_if(&self, current: T, new: T, success: Ordering, failure: Ordering) -> bool {
-        step();
         self.bits.compare_exchange_weak(current.to_bits(), new.to_bits(), success, failure).is_ok()
     }
 
     /// Replaces whatever stands there, and returns it.
     #[inline]
     pub(crate) fn swap(&self, new: T, order: Ordering) -> T {
-        step();
         T::from_bits(self.bits.swap(new.to_bits(), order))
     }
 
     /// As [`Self::swap_if`], but fails only when another value stood there.
     #[inline]
     pub(crate) fn swap_if_strong(&self, current: T, new: T, success: Ordering, failure: Ordering) -> bool {
-        step();
         self.bits.compare_exchange(current.to_bits(), new.to_bits(), success, failure).is_ok()
     }
 }
@@ -129,7 +153,6 @@ impl<T: Packed> Word<T> {
 impl Word<u64> {
     #[inline]
     pub(crate) fn add(&self, n: u64, order: Ordering) -> u64 {
-        step();
         self.bits.fetch_add(n, order)
     }
 }
@@ -138,13 +161,11 @@ impl<T: Packed> Word<T> {
     /// Adds to the bits of the word, with wrap: for fields at the top, whose overflow falls off.
     #[inline]
     pub(crate) fn add_bits(&self, n: u64, order: Ordering) {
-        step();
         self.bits.fetch_add(n, order);
     }
 
     #[inline]
     pub(crate) fn or_bits(&self, mask: u64, order: Ordering) {
-        step();
         self.bits.fetch_or(mask, order);
     }
 
@@ -154,8 +175,14 @@ impl<T: Packed> Word<T> {
 
     /// Where the word stands, for readers outside Rust.
     #[cfg(all(feature = "capi", not(any(peerguard_loom, peerguard_shuttle))))]
-    pub(crate) fn address(&self) -> *const u64 {
-        self.bits.as_ptr()
+    pub(crate) fn address(&self) -> Option<*const u64> {
+        Some(self.bits.as_ptr())
+    }
+
+    /// The words of models are no plain memory that others could read.
+    #[cfg(all(feature = "capi", any(peerguard_loom, peerguard_shuttle)))]
+    pub(crate) fn address(&self) -> Option<*const u64> {
+        None
     }
 }
 
@@ -169,8 +196,10 @@ impl<T: Packed + fmt::Debug> fmt::Debug for Word<T> {
 /// A value that is replaced as a whole and read by many: for what is cold.
 ///
 /// Offers only `load_full`, which takes a reference of its own; the guards that `arc_swap` lends are not used.
+#[cfg(not(peerguard_loom))]
 pub(crate) struct Swap<T>(arc_swap::ArcSwap<T>);
 
+#[cfg(not(peerguard_loom))]
 impl<T> Swap<T> {
     pub(crate) fn new(value: Arc<T>) -> Self {
         Self(arc_swap::ArcSwap::new(value))
@@ -182,6 +211,25 @@ impl<T> Swap<T> {
 
     pub(crate) fn store(&self, value: Arc<T>) {
         self.0.store(value);
+    }
+}
+
+/// What arc-swap promises, in place of arc-swap, whose atomics are not loom's.
+#[cfg(peerguard_loom)]
+pub(crate) struct Swap<T>(loom::sync::RwLock<Arc<T>>);
+
+#[cfg(peerguard_loom)]
+impl<T> Swap<T> {
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        Self(loom::sync::RwLock::new(value))
+    }
+
+    pub(crate) fn load(&self) -> Arc<T> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn store(&self, value: Arc<T>) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
     }
 }
 
@@ -215,7 +263,7 @@ impl<const SHIFT: u32, const WIDTH: u32> Field<SHIFT, WIDTH> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,54 +1,103 @@
 #!/bin/sh
-# Applies each planted fault to a copy of the tree, runs the model that is to kill it, and fails if one survives.
+# Applies each planted fault to a copy of the tree, runs the model that is to kill it, and fails if one survives, no longer
+# applies, or does not build.
 #
 #   loom-tests/mutants/run.sh            every fault
 #   loom-tests/mutants/run.sh NAME...    these
+#
+# Two copies are built and run at a time; JOBS= sets another number.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-target=${CARGO_TARGET_DIR:-$root/target/loom}
-# Always the same place, so that a build can go on from the last one.
-copy=$target/mutant
-log=$target/mutant.log
-survivors=0
-killed=0
-broken=0
-rm -rf "$copy"
-mkdir -p "$copy"
+patches=$root/loom-tests/mutants
+work=${CARGO_TARGET_DIR:-$root/target/loom}/mutants
+jobs=${JOBS:-2}
 
-(cd "$root" && tar -cf - --exclude=./target --exclude=./.git .) | tar -xf - -C "$copy"
-
-# Runs one model quickly; 0 = it passes, 1 = it fails, 2 = the tree does not build.
-model() {
-    (
-        cd "$copy"
-        export CARGO_TARGET_DIR="$target" RUSTFLAGS="--cfg peerguard_loom" RUST_BACKTRACE=0
-        # Quick to build: the crate is built anew for each fault, what it depends on is not.
-        set -- "$1" --release --lib --config profile.release.package.peerguard.opt-level=1 \
-            --config profile.release.package.peerguard.debug=false --config profile.release.incremental=true
-        killer=$1
-        shift
-        cargo test --quiet "$@" --no-run >"$log" 2>&1 || exit 2
-        PEERGUARD_LOOM=quick timeout 300 cargo test --quiet "$@" "$killer" >"$log" 2>&1 || exit 1
-        grep -aq '^test result: ok. 1 passed' "$log" || exit 2
-    )
+# What a model is built with; the crate is built anew for each fault, what it depends on is not.
+build() {
+    RUSTFLAGS="--cfg peerguard_loom" RUST_BACKTRACE=0 CARGO_TARGET_DIR="$1/target" CARGO_INCREMENTAL=1 \
+        cargo test --quiet --profile loom --features capi --lib --manifest-path "$1/tree/Cargo.toml" --no-run \
+        --message-format short >"$1/log" 2>&1
 }
 
-if [ $# -eq 0 ]; then
-    set -- $(cd "$root/loom-tests/mutants" && ls ./*.patch | sed 's|^\./||; s|\.patch$||')
-fi
-for name in "$@"; do
-    patch=$root/loom-tests/mutants/$name.patch
-    killer=$(sed -n 's/^Killed by: //p' "$patch")
-    (cd "$copy" && patch --quiet --force -p1 <"$patch") || { echo "BROKEN    $name  (the patch does not apply)"; exit 1; }
-    status=0
-    model "$killer" || status=$?
+# Runs one model quickly: 0 = it passes, 1 = it fails, 2 = it was not run.
+model() {
+    binary=$(ls -t "$1"/target/loom/deps/peerguard-* | grep -v '\.d$' | head -n 1)
+    PEERGUARD_LOOM=mutants RUST_BACKTRACE=0 timeout 300 "$binary" --exact "$2" >"$1/log" 2>&1 || return 1
+    grep -aq '^test result: ok. 1 passed' "$1/log" || return 2
+}
+
+# The path of a test, by its name.
+path_of() {
+    file=$(grep -l "^fn $1()" "$root"/loom-tests/*.rs) || return 1
+    echo "loom_tests::$(basename "$file" .rs)::$1"
+}
+
+verdict() { # directory, name
+    patch_file=$patches/$2.patch
+    killer=$(sed -n 's/^Killed by: //p' "$patch_file")
+    test=$(path_of "$killer") || { echo "BROKEN    $2  (there is no model $killer)"; return; }
+    (cd "$1/tree" && patch --quiet --force -p1 <"$patch_file" >/dev/null) || { echo "BROKEN    $2  (it does not apply)"; return; }
+    if build "$1"; then
+        status=0
+        model "$1" "$test" || status=$?
+        why=$(grep -a -m 1 -A 1 'panicked at' "$1/log" | tail -n 1)
+    else
+        status=3
+        why=$(grep -a -m 1 'error' "$1/log")
+    fi
     case $status in
-        0) echo "SURVIVED  $name  ($killer)"; survivors=$((survivors + 1)) ;;
-        1) echo "killed    $name  ($killer: $(grep -a -m 1 -A 1 'panicked at' "$log" | tail -n 1))"; killed=$((killed + 1)) ;;
-        *) echo "BROKEN    $name  (it does not build, or its model was not run: $(grep -a -m 1 '^error' "$log"))"; broken=$((broken + 1)) ;;
+        0) echo "SURVIVED  $2  ($killer)" ;;
+        1) echo "killed    $2  ($killer: $why)" ;;
+        2) echo "BROKEN    $2  ($killer was not run)" ;;
+        *) echo "BROKEN    $2  (it does not build: $why)" ;;
     esac
-    (cd "$copy" && patch --quiet --force -R -p1 <"$patch")
+    (cd "$1/tree" && patch --quiet --force -R -p1 <"$patch_file" >/dev/null)
+}
+
+# One of the copies: each fault whose turn it is.
+worker() { # number, names
+    mine=$work/$1
+    number=$1
+    shift
+    turn=0
+    for name in "$@"; do
+        turn=$((turn + 1))
+        [ $((turn % jobs)) -eq $((number % jobs)) ] && verdict "$mine" "$name"
+    done
+    return 0
+}
+
+[ $# -gt 0 ] || set -- $(cd "$patches" && ls ./*.patch | sed 's|^\./||; s|\.patch$||')
+number=0
+while [ $number -lt "$jobs" ]; do
+    # Always the same place, so that a build can go on from the last one.
+    rm -rf "${work:?}/$number/tree"
+    mkdir -p "$work/$number/tree"
+    (cd "$root" && tar -cf - --exclude=./target --exclude=./.git .) | tar -xf - -C "$work/$number/tree"
+    number=$((number + 1))
 done
-echo "$killed killed, $survivors survived, $broken broken"
-[ "$survivors" -eq 0 ] && [ "$broken" -eq 0 ]
+# What the models depend on is built once, or by `make loom` before; and the tree without a fault must build.
+built=${CARGO_TARGET_DIR:-$root/target/loom}/loom
+if [ ! -d "$work/0/target" ] && [ -d "$built" ]; then
+    mkdir -p "$work/0/target"
+    cp -a "$built" "$work/0/target/loom"
+fi
+build "$work/0" || { cat "$work/0/log"; exit 1; }
+number=1
+while [ $number -lt "$jobs" ]; do
+    [ -d "$work/$number/target" ] || cp -a "$work/0/target" "$work/$number/target"
+    number=$((number + 1))
+done
+
+: >"$work/verdicts"
+number=0
+while [ $number -lt "$jobs" ]; do
+    worker $number "$@" | tee -a "$work/verdicts" &
+    number=$((number + 1))
+done
+wait
+killed=$(grep -c '^killed' "$work/verdicts" || true)
+survived=$(grep -c '^SURVIVED' "$work/verdicts" || true)
+echo "$killed killed, $survived survived, $(($# - killed - survived)) broken"
+[ "$killed" -eq $# ]

@@ -43,7 +43,7 @@ pub(crate) struct Generation(u16);
 impl Generation {
     pub(crate) const FIRST: Self = Self(0);
 
-    #[cfg(test)]
+    #[cfg(all(test, not(peerguard_loom)))]
     pub(crate) const fn new(number: u16) -> Self {
         Self(number & GenerationField::MAX as u16)
     }
@@ -231,7 +231,7 @@ impl Packed for GateWord {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;

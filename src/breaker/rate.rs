@@ -10,11 +10,13 @@
 //!
 //! A report adds to the word of its slice by CAS, so that calls and failures of a slice change together. The failure
 //! that reaches the rate sets T in the same CAS: as with a full failure window, a report that meets T completes the trip.
+//! Failures in two slices at once may each miss the other's; so a failure that did not reach the rate looks once more when
+//! it has been added, and then the later of the two sees both.
 //! A slice that is full halves both counts, which keeps their ratio.
 
 use super::gate::Generation;
 use super::window::{SLICES, slices_since};
-use crate::sync::{Field, Ordering, Packed, Word};
+use crate::sync::{Field, Ordering, Packed, Word, fence};
 
 type TripField = Field<0, 1>;
 type GenerationField = Field<2, 10>;
@@ -60,6 +62,12 @@ impl Slice {
 
     fn belongs_to(self, generation: Generation) -> bool {
         GenerationField::get(self.0) == u64::from(generation.number()) & GenerationField::MAX
+    }
+
+    /// Of the same slice and period.
+    fn is_slice_of(self, other: Self) -> bool {
+        let mask = GenerationField::MASK | SliceField::MASK;
+        (self.0 ^ other.0) & mask == 0
     }
 
     fn tripped(self, generation: Generation, now: u64) -> bool {
@@ -142,7 +150,38 @@ impl RateWindow {
                 next = Slice(next.0 | TripField::MASK);
             }
             if word.swap_if(current, next, Ordering::AcqRel, Ordering::Relaxed) {
+                let reached = reached || failed && self.reached_with_others(word, next, generation, now, threshold);
                 return if reached { Counted::Reached } else { Counted::Added };
+            }
+        }
+    }
+
+    /// Whether the rate has been reached by a failure that stands in `word`, and by failures that other slices have taken
+    /// meanwhile; then the word is marked.
+    #[cold]
+    fn reached_with_others(
+        &self,
+        word: &Word<Slice>,
+        added: Slice,
+        generation: Generation,
+        now: u64,
+        threshold: &RateThreshold,
+    ) -> bool {
+        // SeqCst: pairs with itself in a failure of another slice. Each of the two has added before its fence and looks after
+        // it, so that one of them sees both.
+        fence(Ordering::SeqCst);
+        loop {
+            // Relaxed: the CAS decides.
+            let current = word.load(Ordering::Relaxed);
+            // Of its own slice as it was: who has added there since has judged with this failure in it.
+            let (calls, failures) = self.others(generation, now, added);
+            if !current.is_slice_of(added) || !threshold.reached(calls, failures) {
+                return false;
+            }
+            let marked = Slice(current.0 | TripField::MASK);
+            // AcqRel: as in `call`.
+            if word.swap_if(current, marked, Ordering::AcqRel, Ordering::Relaxed) {
+                return true;
             }
         }
     }
@@ -165,7 +204,7 @@ impl RateWindow {
     }
 
     /// Calls and failures that count in slice `now`, with `own` in place of its word. Relaxed: the other slices change only
-    /// through threads whose clock reading is of another slice; their calls may be ordered before or after this one.
+    /// through threads whose clock reading is of another slice, with whom the fence of `reached_with_others` settles it.
     fn others(&self, generation: Generation, now: u64, own: Slice) -> (u64, u64) {
         let mut image = self.image();
         image.0[(now % SLICES) as usize] = own;

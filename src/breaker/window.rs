@@ -109,7 +109,7 @@ impl Packed for FailureWindow {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

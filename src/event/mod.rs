@@ -133,7 +133,7 @@ impl EventKind {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 

@@ -103,8 +103,8 @@ impl Ring {
 
     /// Events so far.
     pub(crate) fn head(&self) -> u64 {
-        // Acquire: no partner is needed; a reader that comes too early finds `NotYet`.
-        self.head.load(Ordering::Acquire)
+        // Relaxed: the stamps publish the events; a reader that comes too early finds `NotYet`.
+        self.head.load(Ordering::Relaxed)
     }
 
     /// The oldest number that may still be there.

@@ -5,12 +5,14 @@
 //! of it at a free: `membarrier` makes every running thread of the process pass a full barrier at some point of the call,
 //! and the frequent side then needs only that its instructions stand in program order, which a compiler fence sees to.
 //!
-//! Where the system has no such call, both sides use a fence.
+//! Where the system has no such call, both sides use a fence. So they do under loom, which knows no such call either.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering, compiler_fence, fence};
+use std::sync::atomic::{AtomicBool, compiler_fence};
 
-/// Whether [`heavy`] reaches the other threads. Only ever goes from `false` to `true`.
+use crate::sync::{Ordering, fence};
+
+/// Whether [`heavy`] reaches the other threads. Only ever goes from `false` to `true`; never under loom.
 static REACHES_ALL: AtomicBool = AtomicBool::new(false);
 
 /// Asks the system for the asymmetric barrier; to be called before the first [`heavy`].
@@ -41,7 +43,7 @@ pub(super) fn heavy() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(peerguard_loom)))]
 mod system {
     use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
@@ -57,7 +59,7 @@ mod system {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(peerguard_loom))))]
 mod system {
     pub(super) fn register() -> bool {
         false

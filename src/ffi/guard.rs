@@ -12,7 +12,9 @@ use crate::{Config, PeerGuard};
 /// A guard: breaker, reputation and byte limits of every peer. 0 is never one.
 pub type peerguard_guard = u64;
 
-pub(super) static GUARDS: Registry<PeerGuard> = Registry::new(Kind::Guard);
+crate::sync::global! {
+    pub(super) static GUARDS: Registry<PeerGuard> = Registry::new(Kind::Guard);
+}
 
 /// Writes the default configuration.
 ///

@@ -16,9 +16,9 @@
 mod barrier;
 mod boundary;
 mod memory;
-mod registry;
-mod seat;
-mod status;
+pub(crate) mod registry;
+pub(crate) mod seat;
+pub(crate) mod status;
 
 mod config;
 mod event;

@@ -18,7 +18,9 @@ use crate::{Peer, Rejection};
 /// never one.
 pub type peerguard_peer = u64;
 
-static PEERS: Registry<Peer> = Registry::new(Kind::Peer);
+crate::sync::global! {
+    static PEERS: Registry<Peer> = Registry::new(Kind::Peer);
+}
 
 /// These bits of a gate word are 0 if the peer is simply closed: neither open nor half-open, not forced, never banned. An
 /// admit of 0 bytes would pass.

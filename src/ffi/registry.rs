@@ -24,27 +24,34 @@
 
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::barrier;
 use super::seat::{Seat, Sitting};
 use super::status::Failure;
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, Ordering};
 
 const INDEX_BITS: u32 = 28;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 const LIFE_SHIFT: u32 = 32;
 const KIND_MASK: u64 = 0xf;
 
+#[cfg(not(peerguard_loom))]
 const CHUNK: usize = 1024;
+#[cfg(not(peerguard_loom))]
 const CHUNKS: usize = 1024;
+/// Few under loom, which makes every word anew for each execution.
+#[cfg(peerguard_loom)]
+const CHUNK: usize = 2;
+#[cfg(peerguard_loom)]
+const CHUNKS: usize = 1;
 /// Most handles of one kind at one time.
 pub(super) const CAPACITY: usize = CHUNK * CHUNKS;
 
 /// What a handle stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Guard = 1,
     Peer = 2,
     Snapshot = 3,
@@ -65,7 +72,7 @@ struct Spare {
     fresh: u32,
 }
 
-pub(super) struct Registry<T> {
+pub(crate) struct Registry<T> {
     kind: Kind,
     chunks: [AtomicPtr<Slot<T>>; CHUNKS],
     spare: Mutex<Spare>,
@@ -73,13 +80,17 @@ pub(super) struct Registry<T> {
 }
 
 impl<T: Send + Sync + 'static> Registry<T> {
+    #[cfg(not(peerguard_loom))]
     pub(super) const fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
-            spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }),
-            owns: PhantomData,
-        }
+        let chunks = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
+        Self { kind, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
+    }
+
+    /// Loom's words cannot be made at compile time.
+    #[cfg(peerguard_loom)]
+    pub(crate) fn new(kind: Kind) -> Self {
+        let chunks = std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut()));
+        Self { kind, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
     }
 
     fn spare(&self) -> MutexGuard<'_, Spare> {
@@ -116,7 +127,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// Gives an object a handle.
-    pub(super) fn insert(&self, value: T) -> Result<u64, Failure> {
+    pub(crate) fn insert(&self, value: T) -> Result<u64, Failure> {
         barrier::prepare();
         let value = Box::new(value);
         let index = {
@@ -147,7 +158,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
 
     /// The object behind a handle, for one call.
     #[inline]
-    pub(super) fn hold(&'static self, handle: u64) -> Result<Held<T>, Failure> {
+    pub(crate) fn hold(&'static self, handle: u64) -> Result<Held<T>, Failure> {
         let slot = self.slot_of(handle)?;
         let sitting = Seat::own();
         if sitting.is_busy() {
@@ -176,7 +187,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// Takes the object from its handle, when no call uses it any more.
-    pub(super) fn remove(&self, handle: u64) -> Result<T, Failure> {
+    pub(crate) fn remove(&self, handle: u64) -> Result<T, Failure> {
         let slot = self.slot_of(handle)?;
         if Seat::own().is_busy() {
             return Err(Failure::Reentrant);
@@ -200,7 +211,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
 }
 
 /// An object in use by this thread.
-pub(super) struct Held<T> {
+pub(crate) struct Held<T> {
     value: *const T,
     sitting: Sitting,
     /// The seat is this thread's.
@@ -225,7 +236,7 @@ impl<T> Drop for Held<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, AtomicUsize};

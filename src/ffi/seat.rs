@@ -5,11 +5,11 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crossbeam_utils::{Backoff, CachePadded};
 
 use super::barrier;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering, global, local};
 
 /// No handle is in use.
 const IDLE: u64 = 0;
@@ -23,22 +23,34 @@ pub(super) struct Seat {
     next: Option<&'static CachePadded<Seat>>,
 }
 
-static HEAD: AtomicPtr<CachePadded<Seat>> = AtomicPtr::new(ptr::null_mut());
+global! {
+    static HEAD: AtomicPtr<CachePadded<Seat>> = AtomicPtr::new(ptr::null_mut());
+}
 
-thread_local! {
+local! {
     /// The thread's seat; empty before its first call and after its end.
-    static OWN: Cell<Option<&'static Seat>> = const { Cell::new(None) };
+    static OWN: Cell<Option<&'static Seat>> = Cell::new(None);
+}
+
+local! {
     /// Gives the seat back when the thread ends.
-    static LEASE: Lease = const { Lease };
+    static LEASE: Lease = Lease;
 }
 
 struct Lease;
 
+/// Not under loom, which drops a thread's locals when its statics have gone; there [`leave`] is called.
+#[cfg(not(peerguard_loom))]
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Ok(Some(seat)) = OWN.try_with(Cell::take) {
-            seat.leave();
-        }
+        leave();
+    }
+}
+
+/// The end of a thread: its seat goes back. Calls that it still makes take a seat for themselves.
+pub(crate) fn leave() {
+    if let Ok(Some(seat)) = OWN.try_with(Cell::take) {
+        seat.leave();
     }
 }
 
@@ -114,14 +126,24 @@ impl Seat {
         barrier::heavy();
         let backoff = Backoff::new();
         while Self::any_uses(handle) {
-            if backoff.is_completed() {
-                // The user has lost its core, or its clock takes long.
-                std::thread::sleep(std::time::Duration::from_micros(50));
-            } else {
-                backoff.snooze();
-            }
+            wait(&backoff);
         }
     }
+}
+
+#[cfg(not(peerguard_loom))]
+fn wait(backoff: &Backoff) {
+    if backoff.is_completed() {
+        // The user has lost its core, or its clock takes long.
+        std::thread::sleep(std::time::Duration::from_micros(50));
+    } else {
+        backoff.snooze();
+    }
+}
+
+#[cfg(peerguard_loom)]
+fn wait(_: &Backoff) {
+    loom::thread::yield_now();
 }
 
 /// A thread's seat, for one call.

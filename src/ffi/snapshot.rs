@@ -11,7 +11,9 @@ use crate::{PeerView, Snapshot};
 /// Everything that a guard knew at one time. 0 is never one.
 pub type peerguard_snapshot = u64;
 
-static SNAPSHOTS: Registry<Snapshot> = Registry::new(Kind::Snapshot);
+crate::sync::global! {
+    static SNAPSHOTS: Registry<Snapshot> = Registry::new(Kind::Snapshot);
+}
 
 /// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 100 ns and 400 bytes for each peer.
 ///

@@ -48,7 +48,7 @@ pub const PEERGUARD_ERR_TOKEN: i32 = -20;
 /// Why a call could not be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Null = PEERGUARD_ERR_NULL,
     Alignment = PEERGUARD_ERR_ALIGNMENT,
     Handle = PEERGUARD_ERR_HANDLE,

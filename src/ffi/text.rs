@@ -110,7 +110,7 @@ pub extern "C" fn peerguard_event_text(kind: u32) -> *const c_char {
     text.as_ptr()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use crate::Reason;

@@ -87,6 +87,6 @@ impl Peer {
 
     /// Where the gate word stands; it stays there while any handle of the guard lives.
     pub(crate) fn gate_word(&self) -> Option<*const u64> {
-        self.tenancy.map(|tenancy| self.guard.inner.table.record(tenancy.slot).gate.address())
+        self.tenancy.and_then(|tenancy| self.guard.inner.table.record(tenancy.slot).gate.address())
     }
 }

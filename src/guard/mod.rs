@@ -18,6 +18,7 @@ mod report;
 pub(crate) mod ticket;
 
 use std::fmt;
+#[cfg(not(peerguard_loom))]
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -108,13 +109,11 @@ impl PeerGuard {
     /// As for [`Self::new`].
     pub fn with_clock(config: Config, clock: Clock) -> Result<Self, ConfigError> {
         config.validate()?;
-        // Each RandomState draws its keys from the system's randomness.
-        let randomness = RandomState::new();
-        let keys = std::array::from_fn(|i| randomness.hash_one(i));
+        let (keys, salt) = random_numbers();
         let now = clock.now();
         let bucket = |_| CachePadded::new(Bucket::new(now));
         let limits = config.bandwidth.limits();
-        let rules = Rules::new(&config, randomness.hash_one("salt"));
+        let rules = Rules::new(&config, salt);
         let inner = Inner {
             grain: clock.grain(),
             coarse_bytes: rules.burst >= COARSE_BURST * clock.grain(),
@@ -185,6 +184,21 @@ impl PeerGuard {
         set(per_peer_download, limits.per_peer_download);
         Ok(())
     }
+}
+
+/// Keys for the table's hash, and a salt for the jitter.
+#[cfg(not(peerguard_loom))]
+fn random_numbers() -> ([u64; 9], u64) {
+    // Each RandomState draws its keys from the system's randomness.
+    let randomness = RandomState::new();
+    (std::array::from_fn(|i| randomness.hash_one(i)), randomness.hash_one("salt"))
+}
+
+/// The same ones each time under loom, whose executions must repeat each other.
+#[cfg(peerguard_loom)]
+fn random_numbers() -> ([u64; 9], u64) {
+    let keys = std::array::from_fn(|i| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    (keys, 0)
 }
 
 impl Inner {

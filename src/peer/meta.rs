@@ -22,6 +22,13 @@ const FREE: u64 = 0;
 const BUSY: u64 = 1;
 const LIVE: u64 = 2;
 
+/// Most pins that a record carries at one time.
+#[cfg(not(peerguard_loom))]
+const MOST_PINS: u64 = PinsField::MAX;
+/// Few under loom, so that a record with as many as fit is met.
+#[cfg(peerguard_loom)]
+const MOST_PINS: u64 = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meta(u64);
 
@@ -66,7 +73,7 @@ impl Meta {
     /// One pin more; `None` when there are as many as fit.
     #[inline]
     pub(crate) fn pinned(self) -> Option<Self> {
-        (self.pins() < PinsField::MAX).then_some(Self(self.0.wrapping_add(PinsField::ONE)))
+        (self.pins() < MOST_PINS).then_some(Self(self.0.wrapping_add(PinsField::ONE)))
     }
 
     /// Claimed for the next tenant: nobody else may write the record now.
@@ -93,7 +100,7 @@ impl Packed for Meta {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 

@@ -103,7 +103,7 @@ impl Record {
         self.window.store(FailureWindow::empty(Generation::FIRST), Ordering::Relaxed);
         self.ban.store(BanWord::NEW, Ordering::Relaxed);
         self.last_seen.store(now, Ordering::Relaxed);
-        self.latency.store(Latency::none(life), Ordering::Relaxed);
+        self.latency.store_over(Latency::none(life), Ordering::Relaxed);
         self.buckets.iter().for_each(|bucket| bucket.fill(now));
         let counts = [&self.sync_successes, &self.sync_failures, &self.message_successes, &self.message_failures];
         counts.into_iter().chain(&self.bytes).for_each(|count| count.store(0, Ordering::Relaxed));
@@ -128,19 +128,21 @@ impl Record {
             // AcqRel: pairs with the Acquire load of `report_plainly`. The count that comes back is final.
             let last = self.flow[i].swap(Flow::empty(life), Ordering::AcqRel);
             // The claim has ended all writes under a pin, and its Acquire has made them visible.
-            bytes::sum(&self.bytes[i], last.bytes())
+            bytes::sum(self.bytes[i].load(Ordering::Relaxed), last.bytes())
         })
     }
 
     /// Empties the flow into the wide counters where it is half full. The caller holds the record.
     ///
-    /// Between the two steps a reader misses what is carried over.
+    /// Between the two steps a reader misses what is carried over; it never sees it twice.
     pub(crate) fn empty_flow(&self) {
         for (flow, bytes) in self.flow.iter().zip(&self.bytes) {
             // Relaxed, all: counters order nothing.
             let full = flow.load(Ordering::Relaxed);
             if full.is_crowded() {
                 let last = flow.swap(Flow::empty(full.life()), Ordering::Relaxed);
+                // Release: pairs with the Acquire fence of `image`, which has read the wide counters before it.
+                fence(Ordering::Release);
                 self.sync_successes.add(last.sync_successes(), Ordering::Relaxed);
                 self.message_successes.add(last.message_successes(), Ordering::Relaxed);
                 bytes::add(bytes, last.bytes());

@@ -19,7 +19,7 @@ use crate::reputation::score::ScoreWord;
 use crate::reputation::{Ban, Tier};
 #[cfg(feature = "serde")]
 use crate::snapshot::wire;
-use crate::sync::{Ordering, Word};
+use crate::sync::{Ordering, Word, fence};
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Limit, PaidAt};
 use crate::token_bucket::rate::Rate;
@@ -126,6 +126,11 @@ impl Record {
         let read = |word: &Word<u64>| word.load(Ordering::Relaxed);
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         let offences = self.offences.load(Ordering::Relaxed);
+        // The wide counters before the flow that is emptied into them.
+        let bytes = [read(&self.bytes[0]), read(&self.bytes[1])];
+        let successes = [read(&self.sync_successes), read(&self.message_successes)];
+        // Acquire: pairs with the Release fence of `empty_flow`: who has read what was added reads the flow without it.
+        fence(Ordering::Acquire);
         let flow = [self.flow[0].load(Ordering::Relaxed), self.flow[1].load(Ordering::Relaxed)];
         let lately = |count: fn(Flow) -> u64| count(flow[0]) + count(flow[1]);
         Image {
@@ -139,10 +144,10 @@ impl Record {
             first_seen: read(&self.first_seen),
             latency: self.latency.load(Ordering::Relaxed).get(),
             buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
-            bytes: [bytes::sum(&self.bytes[0], flow[0].bytes()), bytes::sum(&self.bytes[1], flow[1].bytes())],
+            bytes: [bytes::sum(bytes[0], flow[0].bytes()), bytes::sum(bytes[1], flow[1].bytes())],
             counts: [
-                read(&self.sync_successes) + lately(Flow::sync_successes),
-                read(&self.message_successes) + lately(Flow::message_successes),
+                successes[0] + lately(Flow::sync_successes),
+                successes[1] + lately(Flow::message_successes),
                 read(&self.sync_failures),
                 read(&self.message_failures),
                 unanswered.0.into(),

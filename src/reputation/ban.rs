@@ -225,7 +225,7 @@ impl Packed for BanWord {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use crate::config::ReputationConfig;

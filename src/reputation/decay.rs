@@ -54,7 +54,7 @@ impl Decay {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -198,7 +198,7 @@ impl Packed for ScoreWord {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use crate::config::ReputationConfig;

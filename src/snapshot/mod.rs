@@ -5,7 +5,7 @@
 
 mod latency;
 pub(crate) mod order;
-mod publish;
+pub(crate) mod publish;
 #[cfg(any(feature = "serde", feature = "graphql"))]
 pub(crate) mod rfc3339;
 mod totals;

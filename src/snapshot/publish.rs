@@ -9,7 +9,7 @@
 use std::io;
 use std::ops::Deref;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::Snapshot;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::guard::PeerGuard;
-use crate::sync::Swap;
+use crate::sync::{Mutex, Swap};
 
 /// Events that a publication carries.
 const EVENTS: u64 = 256;
@@ -80,17 +80,40 @@ pub struct Publisher {
 
 struct Desk {
     guard: PeerGuard,
-    latest: Swap<Published>,
-    /// Held while a snapshot is taken and published.
+    board: Board<Published>,
+}
+
+/// The latest of what is published, each of which follows from the one before.
+pub(crate) struct Board<T> {
+    latest: Swap<T>,
+    /// Held while the next one is made and published.
     turn: Mutex<()>,
+}
+
+impl<T> Board<T> {
+    pub(crate) fn new(first: T) -> Self {
+        Self { latest: Swap::new(Arc::new(first)), turn: Mutex::new(()) }
+    }
+
+    pub(crate) fn latest(&self) -> Arc<T> {
+        self.latest.load()
+    }
+
+    pub(crate) fn publish(&self, next: impl FnOnce(&T) -> T) -> Arc<T> {
+        // A panic under the lock leaves nothing half-done: what is published is replaced as a whole.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = Arc::new(next(&self.latest()));
+        self.latest.store(published.clone());
+        published
+    }
 }
 
 impl Publisher {
     /// Takes and publishes a first snapshot.
     #[must_use]
     pub fn new(guard: &PeerGuard) -> Self {
-        let latest = Swap::new(Arc::new(Published::take(guard, None)));
-        Self { desk: Arc::new(Desk { guard: guard.clone(), latest, turn: Mutex::new(()) }) }
+        let board = Board::new(Published::take(guard, None));
+        Self { desk: Arc::new(Desk { guard: guard.clone(), board }) }
     }
 
     /// The guard whose snapshots are published.
@@ -102,16 +125,12 @@ impl Publisher {
     /// The latest snapshot: one load and a reference count, whatever the number of peers.
     #[must_use]
     pub fn latest(&self) -> Arc<Published> {
-        self.desk.latest.load()
+        self.desk.board.latest()
     }
 
     /// Takes a snapshot and publishes it. Waits for a publication that is under way on another thread.
     pub fn publish_now(&self) -> Arc<Published> {
-        // A panic under the lock leaves nothing half-done: the snapshot is replaced as a whole.
-        let _turn = self.desk.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let published = Arc::new(Published::take(&self.desk.guard, Some(&self.latest())));
-        self.desk.latest.store(published.clone());
-        published
+        self.desk.board.publish(|before| Published::take(&self.desk.guard, Some(before)))
     }
 
     /// Starts a thread that publishes every `interval`, until what is returned is dropped.

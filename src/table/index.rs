@@ -220,7 +220,7 @@ impl Drop for GroupLock<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

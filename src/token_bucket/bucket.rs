@@ -106,7 +106,7 @@ impl Bucket {
 
     /// Fills the bucket for a new tenant. Relaxed: its record is not published while it is made.
     pub(crate) fn fill(&self, now: u64) {
-        self.paid_at.store(PaidAt::full(now), Ordering::Relaxed);
+        self.paid_at.store_over(PaidAt::full(now), Ordering::Relaxed);
     }
 
     /// The word. Relaxed: a bucket publishes nothing but itself.

@@ -100,7 +100,7 @@ impl Packed for Rate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -137,7 +137,7 @@ fn spreads(set: &SelectionSet, open: &std::collections::HashSet<&Name>) -> bool 
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
     use async_graphql::parser::parse_query;

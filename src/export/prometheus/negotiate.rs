@@ -31,7 +31,7 @@ pub(super) fn preferred(accept: &str) -> Format {
     best.1
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 
