@@ -4,18 +4,20 @@ CARGO ?= cargo
 
 LOOM = RUSTFLAGS="--cfg peerguard_loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile loom --features capi --lib loom_tests -- --nocapture
 
-.PHONY: help tools test test-rust test-long loom loom-quick mutants proof screenshot lint doc bench bench-quick node clean
+.PHONY: help tools test test-rust test-long loom loom-quick mutants proof screenshot lint doc bench bench-quick bench-docs bench-plots bench-small \
+	instructions instructions-renew node clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: tools lint test-rust loom-quick ffi-test ffi-go ## every check that runs before a change lands
+test: tools lint test-rust instructions loom-quick ffi-test ffi-go ## every check that runs before a change lands
 
 tools: ## install what the tests need besides Rust, Go, a C compiler and make
 	./.ci/tools
 
 test-rust: tools ## the Rust tests, with all features
 	$(CARGO) build --release --example node
+	$(CARGO) build --release --features http --example node
 	$(CARGO) test --workspace --all-features
 
 test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about an hour)
@@ -46,11 +48,30 @@ lint: ## formatting, clippy and rustdoc without a warning
 doc: ## the documentation, in target/doc
 	$(CARGO) doc --no-deps --all-features
 
+BENCH = $(CARGO) run --release -p peerguard-benches --
+
 bench: ## peerguard, its rivals and floors in one table; 10 minutes
-	$(CARGO) run --release -p peerguard-benches
+	$(BENCH)
 
 bench-quick: ## the same in 2 minutes
-	$(CARGO) run --release -p peerguard-benches -- --quick
+	$(BENCH) --quick
+
+bench-docs: ## the same as bench, and writes tables and plots into docs/
+	$(BENCH) --docs
+
+bench-plots: ## draws the plots in docs/ from target/bench.json
+	$(BENCH) --plots
+
+bench-small: ## criterion on the small costs: hash, look-up, gate, clocks
+	$(CARGO) bench -p peerguard-benches --bench small
+
+INSTRUCTIONS = $(CARGO) run --profile instructions -p peerguard-instructions --
+
+instructions: tools ## counts the instructions of the hot operations and compares them with the committed ones
+	$(INSTRUCTIONS) check
+
+instructions-renew: tools ## writes the counts anew, for this compiler
+	$(INSTRUCTIONS) renew
 
 node: ## a node on loopback with 26 peers, for half a minute
 	$(CARGO) run --release --example node -- --seconds 30

@@ -80,7 +80,7 @@ pub use config::{
 pub use decision::{Reason, Recorded, Rejection, Traffic};
 pub use error::{ConfigError, Error, InvalidLatency};
 pub use event::{Event, EventBatch, EventKind};
-pub use guard::{BucketView, Explanation, OwnedPermit, Pass, Peer, PeerGuard, Permit, ScoreParts};
+pub use guard::{AdmitBatch, BucketView, Explanation, OwnedPermit, Pass, Peer, PeerGuard, Permit, ScoreParts};
 pub use id::{PeerId, PeerIdError};
 pub use peer::view::PeerView;
 pub use reputation::{Ban, BanOrigin, BanReason, Outcome, Tier};

@@ -1,6 +1,9 @@
 //! The alert rules and the dashboard agree with the metrics, and a real Prometheus scrapes them.
 //!
-//! Needs `prometheus` and `promtool`: Debian's package `prometheus`.
+//! Needs `prometheus` and `promtool`, which are Debian's package `prometheus`, and Go.
+
+mod promtool;
+mod running_node;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,20 +17,11 @@ use std::time::{Duration, Instant};
 use peerguard::export::prometheus::{Exporter, Format, PeerSeries};
 use peerguard::http::{HttpOptions, serve};
 use peerguard::{Config, Direction, PeerGuard, PeerId, Publisher};
+use running_node::RunningNode;
 use serde_json::{Value, json};
 
 fn ops(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ops").join(file)
-}
-
-fn promtool(arguments: &[&str], file: &Path) {
-    let output = Command::new("promtool")
-        .args(arguments)
-        .arg(file)
-        .output()
-        .expect("promtool is needed: install Debian's package `prometheus`");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("SUCCESS"), "{arguments:?}: {said}");
 }
 
 /// A folder of the test's own, removed at the end.
@@ -78,18 +72,24 @@ fn mentioned(text: &str) -> BTreeSet<String> {
     words.filter(ours).map(str::to_owned).collect()
 }
 
+fn dashboard() -> Value {
+    serde_json::from_str(&fs::read_to_string(ops("grafana-dashboard.json")).unwrap()).unwrap()
+}
+
+fn panels() -> Vec<Value> {
+    dashboard()["panels"].as_array().unwrap().clone()
+}
+
 /// The expressions of the dashboard's panels.
 fn dashboard_expressions() -> Vec<String> {
-    let dashboard: Value = serde_json::from_str(&fs::read_to_string(ops("grafana-dashboard.json")).unwrap()).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap().iter();
-    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap().clone());
+    let targets = panels().into_iter().flat_map(|panel| panel["targets"].as_array().unwrap().clone());
     targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn the_alert_rules_are_valid_and_pass_their_tests() {
-    promtool(&["check", "rules"], &ops("alerts.yml"));
-    promtool(&["test", "rules"], &ops("alerts_test.yml"));
+    promtool::succeeds(&["check", "rules"], &ops("alerts.yml"));
+    promtool::succeeds(&["test", "rules"], &ops("alerts_test.yml"));
 }
 
 #[test]
@@ -108,23 +108,51 @@ fn alerts_and_dashboard_name_only_metrics_that_exist() {
     }
 }
 
+/// Grafana's own schemas, in its foundation SDK: no field that it does not know, none that it misses, in any panel or query.
 #[test]
-fn the_dashboards_expressions_are_valid() {
-    let folder = Folder::new("expressions");
-    let variables = [("$__rate_interval", "5m"), ("$job", ".*"), ("$instance", ".*")];
-    let rules: Vec<Value> = dashboard_expressions()
-        .into_iter()
-        .enumerate()
-        .map(|(n, expression)| {
-            let expression = variables.iter().fold(expression, |text, (name, value)| text.replace(name, value));
-            assert!(!expression.contains('$'), "{expression}");
-            json!({"record": format!("panel:{n}"), "expr": expression})
-        })
-        .collect();
-    // JSON is YAML.
-    let file = folder.0.join("rules.yml");
-    fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string()).unwrap();
-    promtool(&["check", "rules"], &file);
+fn the_dashboard_is_what_grafanas_schemas_say() {
+    let output = Command::new("go")
+        .current_dir(ops("dashboard-check"))
+        .args(["run", "."])
+        .arg(ops("grafana-dashboard.json"))
+        .output()
+        .expect("go is needed");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let checked = format!("{} panels, {} queries", panels().len(), dashboard_expressions().len());
+    assert!(output.status.success() && said.contains(&checked), "{said}");
+}
+
+/// What Grafana's import wants beyond the schema: nothing that names one installation, and ids of which each is one panel's.
+#[test]
+fn the_dashboard_imports_unedited() {
+    let dashboard = dashboard();
+    assert!(dashboard["id"].is_null(), "an id is the installation's own");
+    assert_eq!(dashboard["uid"], "peerguard");
+    assert!(dashboard["schemaVersion"].as_u64() >= Some(38));
+    let ids: BTreeSet<u64> = panels().iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), panels().len());
+
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let names: Vec<&str> = variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["datasource", "job", "instance"]);
+    let ours = json!({"type": "prometheus", "uid": "${datasource}"});
+    assert_eq!((&variables[0]["type"], &variables[0]["query"]), (&json!("datasource"), &json!("prometheus")));
+    assert_eq!([&variables[1]["datasource"], &variables[2]["datasource"]], [&ours; 2]);
+    let mut taken = BTreeSet::new();
+    for panel in panels() {
+        let title = panel["title"].as_str().unwrap();
+        assert_eq!(panel["datasource"], ours, "{title}");
+        assert!(!panel["description"].as_str().unwrap().is_empty(), "{title} explains nothing");
+        for target in panel["targets"].as_array().unwrap() {
+            assert_eq!(target["datasource"], ours, "{title}");
+        }
+        let place = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(x < 24 && taken.insert((x, y)), "{title} lies over another panel, or outside");
+            }
+        }
+    }
 }
 
 /// A Prometheus that ends with the test.
@@ -138,18 +166,31 @@ impl Drop for Prometheus {
     }
 }
 
-/// The body of an answer, if one comes.
-fn get(address: SocketAddr, path: &str) -> Option<Value> {
-    let mut stream = TcpStream::connect(address).ok()?;
+/// The data of a Prometheus' answer, if one comes.
+fn ask(prometheus: SocketAddr, path: &str) -> Option<Value> {
+    let mut stream = TcpStream::connect(prometheus).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: {prometheus}\r\n\r\n").ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
-    serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+    let answer: Value = serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()?;
+    (answer["status"] == "success").then(|| answer["data"].clone())
 }
 
+/// The path of an instant query.
+fn instant(expression: &str) -> String {
+    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("/api/v1/query?query={escaped}")
+}
+
+fn entries(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The running example, and a server that wants a token, as two jobs of one Prometheus.
 #[test]
-fn a_real_prometheus_scrapes_and_answers() {
+fn a_real_prometheus_scrapes_the_running_node_and_answers_the_dashboard() {
+    let node = RunningNode::start();
     let guard = guard();
     let publisher = Publisher::new(&guard);
     let _publishing = publisher.start(Duration::from_millis(200)).unwrap();
@@ -160,11 +201,14 @@ fn a_real_prometheus_scrapes_and_answers() {
     let config = json!({
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [ops("alerts.yml")],
-        "scrape_configs": [{
-            "job_name": "node",
-            "authorization": {"credentials": "scraper"},
-            "static_configs": [{"targets": [serving.address().to_string()]}],
-        }],
+        "scrape_configs": [
+            {"job_name": "node", "static_configs": [{"targets": [node.address.to_string()]}]},
+            {
+                "job_name": "token",
+                "authorization": {"credentials": "scraper"},
+                "static_configs": [{"targets": [serving.address().to_string()]}],
+            },
+        ],
     });
     let file = folder.0.join("prometheus.yml");
     fs::write(&file, config.to_string()).unwrap();
@@ -177,28 +221,48 @@ fn a_real_prometheus_scrapes_and_answers() {
         .spawn()
         .expect("prometheus is needed: install Debian's package `prometheus`");
     let _prometheus = Prometheus(prometheus);
-
-    let open = "/api/v1/query?query=circuit_breaker_state%20%3D%3D%201";
-    let result = |path: &str| get(address, path).map(|answer| answer["data"]["result"].clone());
     let until = |what: &str, path: &str, holds: &dyn Fn(&Value) -> bool| {
         let start = Instant::now();
         loop {
-            if let Some(found) = result(path).filter(|found| holds(found)) {
+            if let Some(found) = ask(address, path).filter(|found| holds(found)) {
                 return found;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {:?}", result(path));
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {:?}", ask(address, path));
             thread::sleep(Duration::from_millis(300));
         }
     };
-    let found = until("no scrape", open, &|found| found.as_array().is_some_and(|list| list.len() == 1));
-    assert_eq!(found[0]["metric"]["peer"], PeerId::new([1; 32]).to_string());
-    assert_eq!(found[0]["metric"]["state"], "open");
-    let trips = result("/api/v1/query?query=circuit_breaker_trips_total").unwrap();
-    assert_eq!(trips[0]["value"][1], "1");
-    let up = result("/api/v1/query?query=up").unwrap();
-    assert_eq!(up[0]["value"][1], "1");
 
+    // Peers that refuse or never answer are open, or half-open, for good.
+    let active = "circuit_breaker_state{job=\"node\"} == 1";
+    let found = until("no scrape", &instant(active), &|found| entries(&found["result"]).len() >= 3);
+    let peers: BTreeSet<&str> =
+        entries(&found["result"]).iter().map(|one| one["metric"]["peer"].as_str().unwrap()).collect();
+    assert_eq!(peers.len(), entries(&found["result"]).len(), "a peer is in two states");
+    for expression in dashboard_expressions() {
+        let expression = [("$__rate_interval", "30s"), ("$job", "node"), ("$instance", ".*")]
+            .iter()
+            .fold(expression, |text, (name, value)| text.replace(name, value));
+        assert!(!expression.contains('$'), "{expression}");
+        // A rate needs two scrapes.
+        until(&expression, &instant(&expression), &|found| !entries(&found["result"]).is_empty());
+    }
+    for (variable, value) in [("job", "node".to_owned()), ("instance", node.address.to_string())] {
+        let values = format!("/api/v1/label/{variable}/values?match[]=peerguard_build_info");
+        until("no value for a variable", &values, &|found| entries(found).contains(&json!(value)));
+    }
+    let rules = until("rules", "/api/v1/rules", &|found| !entries(&found["groups"]).is_empty());
+    for rule in entries(&rules["groups"][0]["rules"]) {
+        assert!(rule["health"] != "err", "{rule}");
+    }
+
+    // With the token, and of one peer that is open.
+    let open = instant("circuit_breaker_state{job=\"token\"} == 1");
+    let found = until("no scrape with a token", &open, &|found| entries(&found["result"]).len() == 1);
+    let metric = &found["result"][0]["metric"];
+    assert_eq!((&metric["peer"], &metric["state"]), (&json!(PeerId::new([1; 32]).to_string()), &json!("open")));
+    let trips = ask(address, &instant("circuit_breaker_trips_total{job=\"token\"}")).unwrap();
+    assert_eq!(trips["result"][0]["value"][1], "1");
     // The series of a peer that has been reset go.
     assert!(guard.reset(&PeerId::new([1; 32])));
-    until("the series stay", open, &|found| found.as_array().is_some_and(Vec::is_empty));
+    until("the series stay", &open, &|found| found["result"].as_array().is_some_and(Vec::is_empty));
 }

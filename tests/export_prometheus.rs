@@ -1,8 +1,8 @@
 //! The metrics: names, labels and values, bounded series, and what Prometheus' own checker says.
 
+mod promtool;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use peerguard::export::prometheus::{Exporter, Format, PeerSeries};
@@ -43,20 +43,6 @@ fn series(text: &str) -> BTreeMap<String, f64> {
     let series: BTreeMap<_, _> = lines.into_iter().collect();
     assert_eq!(series.len(), count, "a series appears twice");
     series
-}
-
-fn promtool_accepts(text: &str) {
-    let mut child = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is needed: install Debian's package `prometheus`");
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.trim().is_empty(), "promtool: {said}");
 }
 
 /// A guard with something in every metric.
@@ -117,8 +103,8 @@ fn promtool_finds_no_fault_with_the_text_or_the_collector() {
     let (guard, _hand) = busy_guard();
     let exporter = Exporter::new(&Publisher::new(&guard), PeerSeries::default());
     let own = exporter.text(Format::Text);
-    promtool_accepts(&own);
-    promtool_accepts(&text(&PeerGuard::new(Config::default()).unwrap(), PeerSeries::All));
+    promtool::check_metrics(&own);
+    promtool::check_metrics(&text(&PeerGuard::new(Config::default()).unwrap(), PeerSeries::All));
 
     let registry = prometheus::Registry::new();
     let beside = prometheus::IntCounter::new("node_blocks_total", "Blocks of the node itself.").unwrap();
@@ -126,7 +112,7 @@ fn promtool_finds_no_fault_with_the_text_or_the_collector() {
     registry.register(Box::new(exporter.collector())).unwrap();
     assert!(registry.register(Box::new(exporter.collector())).is_err(), "the same metrics twice");
     let gathered = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
-    promtool_accepts(&gathered);
+    promtool::check_metrics(&gathered);
     let (own, mut gathered) = (series(&own), series(&gathered));
     gathered.remove("node_blocks_total");
     assert_eq!(own.keys().collect::<Vec<_>>(), gathered.keys().collect::<Vec<_>>());
@@ -207,6 +193,26 @@ fn series_of_peers_are_bounded_and_what_is_left_out_is_told() {
     assert_eq!(count(PeerSeries::Top(10)), (10, 170.0, false));
     assert_eq!(count(PeerSeries::None), (0, 180.0, false));
     assert_eq!(count(PeerSeries::All), (180, 0.0, true));
+}
+
+/// What an attacker can cost a Prometheus by being a hundred thousand peers.
+#[test]
+fn a_hundred_thousand_peers_in_trouble_are_as_many_series_as_a_hundred() {
+    let guard = PeerGuard::new(Config { max_peers: 200_000, ..Config::default() }).unwrap();
+    let few = series(&text(&guard, PeerSeries::default())).len();
+    for n in 0..100_000 {
+        trip(&guard, &peer(n));
+    }
+    let exporter = Exporter::new(&Publisher::new(&guard), PeerSeries::default());
+    let start = std::time::Instant::now();
+    let text = exporter.text(Format::Text);
+    let took = start.elapsed();
+    let series = series(&text);
+    assert_eq!(series["peerguard_peers{state=\"open\"}"], 100_000.0);
+    assert_eq!(series["peerguard_peer_series_left_out"], 99_900.0);
+    assert_eq!(series.len(), few + 4 * 100);
+    promtool::check_metrics(&text);
+    println!("{} series, {} bytes, made in {took:?}", series.len(), text.len());
 }
 
 #[test]

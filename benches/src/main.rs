@@ -1,74 +1,61 @@
-//! Benchmarks of peerguard: paired rounds against what a user would assemble today, and against the bare memory.
+//! The benchmarks' command: see `--help`.
 
-mod args;
-mod floors;
-mod goals;
-mod measure;
-mod ours;
-mod plan;
-mod report;
-mod rivals;
-mod stats;
-mod subject;
-mod tails;
-mod workload;
-
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
-use args::{Command, USAGE};
-use report::Outcome;
-use workload::Workload;
+use peerguard_benches::args::{self, Command, Options, USAGE};
+use peerguard_benches::{docs, json, memory, plots, report, run};
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args().skip(1)) {
+    let command = match args::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
         Err(error) => {
             eprintln!("peerguard-benches: {error}\n\n{USAGE}");
-            ExitCode::from(2)
+            return ExitCode::from(2);
         }
-        Ok(Command::Help) => {
-            println!("{USAGE}");
-            ExitCode::SUCCESS
+    };
+    match obey(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peerguard-benches: {error}");
+            ExitCode::FAILURE
         }
-        Ok(Command::Run { quick }) => match run(quick) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("peerguard-benches: target/bench.json cannot be written: {error}");
-                ExitCode::FAILURE
-            }
-        },
     }
 }
 
-fn run(quick: bool) -> io::Result<()> {
-    let effort = plan::effort(quick);
-    let mut checks = Vec::new();
-    for peers in plan::PEER_COUNTS {
-        eprintln!("checking the floors over {peers} peers");
-        checks.extend(floors::check::floors(peers, effort));
+fn obey(command: Command) -> io::Result<()> {
+    match command {
+        Command::Help => println!("{USAGE}"),
+        Command::List => run::names().iter().for_each(|name| println!("{name}")),
+        Command::MemoryOf(subject) => println!("{}", memory::per_peer(&subject)?),
+        Command::Plots => draw(&serde_json::from_str(&fs::read_to_string(in_root("target/bench.json"))?)?)?,
+        Command::Run(options) => measured(&options)?,
     }
-    let mut outcomes = Vec::new();
-    for scenario in plan::scenarios() {
-        eprintln!("measuring {scenario}");
-        let load = Workload::new(scenario.peers, scenario.skew, effort.operations);
-        let contenders = plan::contenders(scenario.operation, &load.peers);
-        let timings = measure::paired(&contenders, &load, scenario.threads, effort);
-        outcomes.push(Outcome { scenario, timings });
-    }
-    let scenario = plan::TAILS;
-    eprintln!("measuring the tails of {scenario}");
-    let load = Workload::new(scenario.peers, scenario.skew, 4 * effort.operations);
-    let tails = tails::measure(&plan::contenders(scenario.operation, &load.peers), &load);
+    Ok(())
+}
 
-    println!("Nanoseconds per operation, medians of {} paired rounds\n", effort.rounds);
-    println!("{}", report::table(&outcomes));
-    println!("Floors beside their parts, measured in the same rounds\n");
-    println!("{}", report::floor_checks(&checks));
-    println!("Nanoseconds of single calls (timer included): {scenario}\n");
-    println!("{}", report::tails(&tails));
-    println!("{}", report::goals(&goals::measured(&outcomes)));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
+fn measured(options: &Options) -> io::Result<()> {
+    let results = run::run(options)?;
+    let tables = report::sections(&results);
+    println!("{tables}");
+    let figures = json::figures(&results);
+    let path = in_root("target/bench.json");
     fs::create_dir_all(path.parent().expect("a file in target"))?;
-    fs::write(path, report::json(&outcomes))
+    fs::write(path, format!("{figures:#}\n"))?;
+    if options.docs {
+        docs::replace(&in_root("docs/performance.md"), &tables)?;
+        draw(&figures)?;
+    }
+    Ok(())
+}
+
+fn draw(figures: &serde_json::Value) -> io::Result<()> {
+    fs::write(in_root("docs/performance-peers.svg"), plots::peers(figures)?)?;
+    fs::write(in_root("docs/performance-tails.svg"), plots::tails(figures)?)
+}
+
+/// A path from the repository's root.
+fn in_root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }

@@ -1,71 +1,110 @@
-//! The slowest calls. Each operation is timed on its own, two threads at once on the same skewed peers, into an
-//! hdrhistogram; the clock's own cost is in every figure and is measured beside them.
+//! The slowest calls. Two threads work on the same skewed peers: exchanges with and without bytes, and now and then a
+//! failure with the successes after it. Each exchange is timed on its own, by the processor's time stamp; what the stamp
+//! itself costs is in every figure and is measured beside them.
 
+use std::ops::Range;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Instant;
 
 use hdrhistogram::Histogram;
+use quanta::Clock;
 
-use crate::subject::{Contender, Subject};
+use crate::measure::Effort;
+use crate::stats::Quartiles;
+use crate::subject::{Contender, Operation, Role, Subject};
 use crate::workload::Workload;
 
 pub const THREADS: usize = 2;
+pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 const LONGEST_NS: u64 = 10_000_000_000;
 
-pub struct Tail {
-    pub name: &'static str,
-    pub latencies: Histogram<u64>,
-}
+/// The operations that the load is mixed of.
+pub const MIX: [Operation; 3] = [Operation::AdmitBytesSuccess, Operation::AdmitSuccess, Operation::FourReports];
 
-impl Tail {
-    pub fn at(&self, percentile: f64) -> u64 {
-        self.latencies.value_at_percentile(percentile)
+/// What the `at`th message brings: of 16 ten exchanges with bytes, five without, one failure.
+fn mixed(at: usize) -> Operation {
+    match at % 16 {
+        0..10 => Operation::AdmitBytesSuccess,
+        10..15 => Operation::AdmitSuccess,
+        _ => Operation::FourReports,
     }
 }
 
-/// What reading the clock twice costs.
+pub struct Tail {
+    pub name: &'static str,
+    pub role: Role,
+    /// Nanoseconds at each of [`PERCENTILES`], in each round.
+    pub rounds: Vec<[f64; PERCENTILES.len()]>,
+}
+
+impl Tail {
+    fn column(&self, percentile: usize) -> Vec<f64> {
+        self.rounds.iter().map(|round| round[percentile]).collect()
+    }
+
+    pub fn quartiles(&self, percentile: usize) -> Quartiles {
+        Quartiles::of(&self.column(percentile))
+    }
+
+    /// How many times as long as at `other` it takes, at one percentile.
+    pub fn ratio_to(&self, other: &Tail, percentile: usize) -> Quartiles {
+        Quartiles::of_ratios(&self.column(percentile), &other.column(percentile))
+    }
+}
+
+/// Nothing between two time stamps.
 struct TimerOnly;
 
 impl Subject for TimerOnly {
-    fn run(&self, _: &Workload, _: std::ops::Range<usize>) -> usize {
+    fn run(&self, _: Operation, _: &Workload, _: Range<usize>) -> usize {
         0
     }
 }
 
-/// Runs the stream once per contender, each thread from its own place in it.
-pub fn measure(contenders: &[Contender], load: &Workload) -> Vec<Tail> {
-    let timer = Tail { name: "the timer itself", latencies: latencies(&TimerOnly, load) };
-    let subjects = contenders.iter().map(|c| Tail { name: c.name, latencies: latencies(c.subject.as_ref(), load) });
-    std::iter::once(timer).chain(subjects).collect()
+/// Runs the rounds: in each, every contender once, on the same stretch of the stream.
+pub fn measure(contenders: &[&Contender], load: &Workload, effort: Effort) -> Vec<Tail> {
+    let timer = Contender { name: "the timer itself", role: Role::Part, subject: Box::new(TimerOnly) };
+    let all: Vec<&Contender> = std::iter::once(&timer).chain(contenders.iter().copied()).collect();
+    let mut tails: Vec<Tail> = all.iter().map(|c| Tail { name: c.name, role: c.role, rounds: Vec::new() }).collect();
+    for round in 0..effort.rounds {
+        for turn in 0..all.len() {
+            let at = (round + turn) % all.len();
+            let seen = latencies(all[at].subject.as_ref(), load, round, effort.operations);
+            tails[at].rounds.push(PERCENTILES.map(|p| seen.value_at_percentile(p) as f64));
+        }
+    }
+    tails
 }
 
-fn latencies(subject: &dyn Subject, load: &Workload) -> Histogram<u64> {
-    // Makes every peer of the stream known first: a first contact is another operation.
-    subject.run(load, 0..load.len());
+fn latencies(subject: &dyn Subject, load: &Workload, round: usize, operations: usize) -> Histogram<u64> {
     let start_line = Barrier::new(THREADS);
     thread::scope(|scope| {
-        let running: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let start_line = &start_line;
-                scope.spawn(move || {
-                    let mut seen = empty();
-                    let offset = thread * load.len() / THREADS;
-                    start_line.wait();
-                    for i in 0..load.len() {
-                        let at = (offset + i) % load.len();
-                        let start = Instant::now();
-                        subject.run(load, at..at + 1);
-                        seen.saturating_record(start.elapsed().as_nanos() as u64);
-                    }
-                    seen
-                })
-            })
-            .collect();
+        let start_line = &start_line;
+        let work = move |thread: usize| {
+            let clock = Clock::new();
+            let mut seen = empty();
+            let place = |i: usize| (round * operations + thread * load.len() / THREADS + i) % load.len();
+            // Untimed, for the caches.
+            for at in (0..operations).map(&place) {
+                subject.run(mixed(at), load, at..at + 1);
+            }
+            start_line.wait();
+            for i in 0..operations {
+                let at = place(operations + i);
+                let operation = mixed(at);
+                let start = clock.raw();
+                subject.run(operation, load, at..at + 1);
+                let end = clock.raw();
+                if operation != Operation::FourReports {
+                    seen.saturating_record(clock.delta_as_nanos(start, end));
+                }
+            }
+            seen
+        };
+        let running: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
         let mut all = empty();
         for thread in running {
-            let seen = thread.join().expect("a benchmark thread panicked");
-            all.add(seen).expect("histograms of one shape");
+            all.add(thread.join().expect("a benchmark thread panicked")).expect("histograms of one shape");
         }
         all
     })

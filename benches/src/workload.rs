@@ -83,17 +83,21 @@ impl Workload {
         self.ids.len()
     }
 
-    /// The part of the stream that belongs to one of `threads` threads: each has a run of the peers to itself, so that
-    /// neither a peer nor, but for the seam, a pair of neighbouring lines is shared.
-    pub fn share(&self, thread: usize, threads: usize) -> Workload {
+    /// The stream's parts for `threads` threads: each has a run of the peers to itself, so that neither a peer nor, but
+    /// for the seam, a pair of neighbouring lines is shared. Fewer peers than threads are shared by all.
+    pub fn shares(&self, threads: usize) -> Vec<Workload> {
         let each = self.peers.len().div_ceil(threads);
-        let order: Vec<u32> = self.order.iter().copied().filter(|&i| i as usize / each == thread).collect();
-        let ids = order.iter().map(|&i| PeerId::new(self.peers[i as usize])).collect();
-        Workload { peers: self.peers.clone(), order, ids }
+        let mine = |thread: usize| {
+            let theirs = |&i: &u32| self.peers.len() < threads || i as usize / each == thread;
+            let order: Vec<u32> = self.order.iter().copied().filter(theirs).collect();
+            let ids = order.iter().map(|&i| PeerId::new(self.peers[i as usize])).collect();
+            Workload { peers: self.peers.clone(), order, ids }
+        };
+        (0..threads).map(mine).collect()
     }
 }
 
-fn random_key(rng: &mut Rng) -> Key {
+pub fn random_key(rng: &mut Rng) -> Key {
     let mut key = [0; 32];
     for word in key.chunks_exact_mut(8) {
         word.copy_from_slice(&rng.next().to_le_bytes());
@@ -153,8 +157,14 @@ mod tests {
     #[test]
     fn the_shares_of_two_threads_are_disjoint_and_complete() {
         let load = Workload::new(1_000, Skew::Uniform, 10_000);
-        let (a, b) = (load.share(0, 2), load.share(1, 2));
+        let [a, b] = &load.shares(2)[..] else { panic!("two shares") };
         assert_eq!(a.len() + b.len(), load.len());
         assert!(a.order.iter().all(|&i| i < 500) && b.order.iter().all(|&i| i >= 500));
+    }
+
+    #[test]
+    fn a_single_peer_is_shared_by_all_threads() {
+        let load = Workload::new(1, Skew::Uniform, 100);
+        assert!(load.shares(2).iter().all(|share| share.len() == 100));
     }
 }

@@ -171,25 +171,22 @@ impl peerguard_permit {
     #[inline]
     pub(super) fn of(permit: Permit<'_>, owner: u64, inner: &Inner) -> Self {
         let ticket = permit.into_ticket();
-        let (hold, slot, life) = match ticket.hold {
-            Hold::Unknown => (HOLD_UNKNOWN, 0, 0),
-            Hold::Untracked => (HOLD_UNTRACKED, 0, 0),
-            Hold::Seen(tenancy) => (HOLD_SEEN, tenancy.slot, tenancy.life),
-            Hold::Lent(slot) => (HOLD_SEEN, slot, inner.table.life_of_pinned(slot)),
-            Hold::Kept(slot) => {
-                let life = inner.table.life_of_pinned(slot);
-                inner.table.unpin(slot);
-                (HOLD_SEEN, slot, life)
-            }
+        let hold = match ticket.hold {
+            Hold::Unknown => HOLD_UNKNOWN,
+            Hold::Untracked => HOLD_UNTRACKED,
+            Hold::Seen | Hold::Lent | Hold::Kept => HOLD_SEEN,
         };
+        if ticket.hold == Hold::Kept {
+            inner.table.unpin(ticket.tenancy.slot);
+        }
         Self {
             owner,
             id: peerguard_id { bytes: *ticket.id.as_bytes() },
             bytes: ticket.bytes,
             peer_charge: ticket.charge.peer,
             global_charge: ticket.charge.global,
-            slot,
-            life,
+            slot: ticket.tenancy.slot,
+            life: ticket.tenancy.life,
             generation: ticket.generation.number(),
             state: LIVE,
             hold,
@@ -210,9 +207,7 @@ impl peerguard_permit {
         let hold = match self.hold {
             HOLD_UNKNOWN => Hold::Unknown,
             HOLD_UNTRACKED => Hold::Untracked,
-            HOLD_SEEN if (self.slot as usize) < inner.table.capacity() => {
-                Hold::Seen(Tenancy { slot: self.slot, life: self.life })
-            }
+            HOLD_SEEN if (self.slot as usize) < inner.table.capacity() => Hold::Seen,
             _ => return Err(Failure::Permit),
         };
         let generation = Generation::of_number(self.generation).ok_or(Failure::Permit)?;
@@ -223,6 +218,7 @@ impl peerguard_permit {
         Ok(Ticket {
             id: self.id.into(),
             hold,
+            tenancy: Tenancy { slot: self.slot, life: self.life },
             generation,
             probe: self.probe == 1,
             direction,

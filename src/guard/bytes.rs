@@ -12,13 +12,14 @@ use crate::config::Newcomers;
 use crate::counters::Total;
 use crate::decision::Rejection;
 use crate::id::PeerId;
-use crate::peer::admit::{Admitted, Charge, Demand, Held, global_refusal, peer_refusal};
+use crate::peer::admit::{Admitted, Charge, Demand, global_refusal, peer_refusal};
 use crate::peer::record::Record;
 use crate::sync::Ordering;
 use crate::table::Tenancy;
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::{Bucket, Limit, Short};
+use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
 use crate::token_bucket::rate::Rate;
+use crate::token_bucket::setting::Setting;
 
 /// Bytes that a caller asks for.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,15 @@ pub(super) struct Want {
     pub(super) up_to: bool,
     /// Whether ban and breaker are asked.
     pub(super) gate: bool,
+}
+
+impl Want {
+    /// As `Ticket::unpacked`.
+    #[inline(always)]
+    fn unpacked(self) -> Self {
+        let Self { direction, bytes, up_to, gate } = self;
+        Self { direction, bytes, up_to, gate }
+    }
 }
 
 impl PeerGuard {
@@ -71,108 +81,155 @@ impl Inner {
 
     #[inline]
     pub(super) fn global_limit(&self, direction: Direction) -> Option<(&Bucket, Limit)> {
-        // Relaxed: the limit stands alone.
-        let rate = self.global_rates[direction.index()].load(Ordering::Relaxed);
-        self.limit(rate).map(|limit| (&*self.global[direction.index()], limit))
+        self.limit(self.global_rates[direction.index()].rate()).map(|limit| (&*self.global[direction.index()], limit))
     }
 
     /// Takes bytes for a peer by key.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, id: &PeerId, want: Want) -> Result<Ticket, Rejection> {
-        let Some((tenancy, gate)) = self.table.find(id) else { return self.take_unknown(id, want) };
-        match self.take_unpinned(id, tenancy, gate, want) {
-            Ok(admitted) => Ok(Ticket::of(id, Hold::Seen(tenancy), want.direction, &admitted)),
-            Err(recent) => self.take_pinned(id, tenancy, want, recent),
+        let found = self.table.find(id);
+        let mut recent = None;
+        if let Some((tenancy, gate)) = found {
+            match self.take_quickly(id, tenancy, gate, want) {
+                Ok(charge) => {
+                    let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
+                    return Ok(Ticket::of(id, Hold::Seen, tenancy, want.direction, &admitted));
+                }
+                Err(time) => recent = time,
+            }
+        }
+        match self.take_pinned(id, found.map(|(tenancy, _)| tenancy), want.unpacked(), recent) {
+            Ok(ticket) => Ok(ticket.unpacked(id)),
+            Err(rejection) => Err(rejection),
         }
     }
 
-    /// Takes bytes at the recent time from a record that is not held: the look-up is validated once more afterwards, and what
-    /// was taken is put back when the record had gone by then. Else the recent time comes back, if it was read.
+    /// Takes bytes for a peer whose record the caller holds.
     #[inline(always)]
-    fn take_unpinned(
+    pub(super) fn take_lent(&self, id: &PeerId, tenancy: Tenancy, want: Want) -> Result<Ticket, Rejection> {
+        // Acquire: pairs with the CAS that announces own limits, and with every transition.
+        let gate = self.table.record(tenancy.slot).gate.load(Ordering::Acquire);
+        let recent = match self.take_quickly(id, tenancy, gate, want) {
+            Ok(charge) => {
+                let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
+                return Ok(Ticket::of(id, Hold::Lent, tenancy, want.direction, &admitted));
+            }
+            Err(recent) => recent,
+        };
+        match self.take_lent_slowly(id, tenancy, want.unpacked(), recent) {
+            Ok(ticket) => Ok(ticket.unpacked(id)),
+            Err(rejection) => Err(rejection),
+        }
+    }
+
+    #[inline(never)]
+    fn take_lent_slowly(
         &self,
         id: &PeerId,
         tenancy: Tenancy,
-        gate: GateWord,
         want: Want,
-    ) -> Result<Admitted, Option<u64>> {
+        recent: Option<u64>,
+    ) -> Result<Ticket, Rejection> {
+        let admitted = self.take_held(tenancy.slot, want, recent)?;
+        Ok(Ticket::of(id, Hold::Lent, tenancy, want.direction, &admitted))
+    }
+
+    /// Takes bytes for a closed peer at the recent time, without a pin. Where that cannot tell, nothing is taken, and the recent
+    /// time comes back if it was read.
+    ///
+    /// The record is not held, so the tenancy is validated once more afterwards. Partner: as for every check, the Release fence
+    /// of the claim: a CAS that has met the next tenant's bucket has read what was stored after the claim.
+    ///
+    /// `gate`: of the record, read with Acquire or validated.
+    #[inline(always)]
+    fn take_quickly(&self, id: &PeerId, tenancy: Tenancy, gate: GateWord, want: Want) -> Result<Charge, Option<u64>> {
         if !gate.admits() || want.up_to || !self.coarse_bytes {
             return Err(None);
         }
         let recent = self.clock.recent();
-        let demand = self.demand(tenancy.slot, gate, want);
-        let held = match demand.take_at_about(recent, self.grain) {
-            // Partner: as for every check, the Release fence of the claim. A CAS that has met the next tenant's bucket has read
-            // what was stored after the claim.
-            Ok(held) if demand.peer.is_none() || self.table.validate(tenancy) => held,
-            Ok(held) | Err(held) => {
-                self.put_back(id, tenancy, &held);
+        let record = self.table.record(tenancy.slot);
+        let Demand { bytes, peer, global } = self.demand(record, tenancy.slot, gate, want);
+        // Both words are read and both costs known before the first CAS, which later loads would wait for.
+        let i = want.direction.index();
+        let price =
+            |(bucket, limit): &(&Bucket, Limit), setting: &Setting| (bucket.paid_at(), setting.cost(limit.rate, bytes));
+        let peer_price = peer.as_ref().map(|peer| price(peer, &self.peer_rates[i]));
+        let global_price = global.as_ref().map(|global| price(global, &self.global_rates[i]));
+        let at = (recent, self.grain);
+        let (mut charge, mut taken) = (Charge::default(), None);
+        if let (Some((bucket, limit)), Some((before, cost))) = (&peer, peer_price) {
+            taken = bucket.take_at_about(before, cost, at, limit);
+            if taken.is_none() {
                 return Err(Some(recent));
             }
-        };
-        self.table.record(tenancy.slot).see(recent);
-        Ok(Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge: held.charge })
+            charge.peer = cost;
+        }
+        if let (Some((bucket, limit)), Some((before, cost))) = (&global, global_price) {
+            if bucket.take_at_about(before, cost, at, limit).is_none() {
+                if let Some(taken) = taken {
+                    self.put_back(id, tenancy, want.direction, taken, charge.peer);
+                }
+                return Err(Some(recent));
+            }
+            charge.global = cost;
+        }
+        if let Some(taken) = taken
+            && !record.is_still(tenancy.life)
+        {
+            self.put_back(id, tenancy, want.direction, taken, charge.peer);
+            self.global[i].refund(charge.global);
+            return Err(Some(recent));
+        }
+        record.see(recent);
+        Ok(charge)
     }
 
+    /// Undoes a take from a bucket whose record is not held. When the record has gone, the bucket may be another peer's: it
+    /// gets its word back if that still stands as the take left it, and is given nothing else.
     #[cold]
-    fn put_back(&self, id: &PeerId, tenancy: Tenancy, held: &Held<'_>) {
-        match self.table.pin(tenancy, id) {
-            Some(_pin) => held.undo(),
-            None => held.undo_without_record(),
-        }
-    }
-
-    /// `recent`: the recent time, if it was read and could not tell.
-    fn take_pinned(&self, id: &PeerId, tenancy: Tenancy, want: Want, recent: Option<u64>) -> Result<Ticket, Rejection> {
-        let Some(pin) = self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)) else {
-            return self.take_unknown(id, want);
-        };
-        // Acquire: as in `take_from`.
-        let gate = pin.record().gate.load(Ordering::Acquire);
-        let admitted = self.take_held(pin.slot(), gate, want, recent)?;
-        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
-        Ok(Ticket::of(id, hold, want.direction, &admitted))
-    }
-
-    /// What is asked of a peer's bucket and of everybody's. `gate`: of the record, read with Acquire or validated.
-    #[inline(always)]
-    fn demand(&self, slot: u32, gate: GateWord, want: Want) -> Demand<'_> {
-        // Relaxed: the limit stands alone.
-        let inherited = self.peer_rates[want.direction.index()].load(Ordering::Relaxed);
-        let limit = self.limit(self.table.limits(slot).rate(want.direction, gate, inherited));
-        let peer = limit.map(|limit| (&self.table.record(slot).buckets[want.direction.index()], limit));
-        Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) }
-    }
-
-    /// Takes bytes for a peer whose record the caller holds.
-    #[inline]
-    pub(super) fn take_from(&self, slot: u32, want: Want) -> Result<Admitted, Rejection> {
-        let record = self.table.record(slot);
-        // Acquire: pairs with the CAS that announces own limits, and with every transition.
-        let word = record.gate.load(Ordering::Acquire);
-        if !word.admits() || want.up_to || !self.coarse_bytes {
-            return self.take_held(slot, word, want, None);
-        }
-        let recent = self.clock.recent();
-        let demand = self.demand(slot, word, want);
-        match demand.take_at_about(recent, self.grain) {
-            Ok(Held { charge, .. }) => {
-                record.see(recent);
-                Ok(Admitted { generation: word.generation(), probe: false, bytes: want.bytes, charge })
-            }
-            Err(held) => {
-                held.undo();
-                self.take_held(slot, word, want, Some(recent))
-            }
-        }
-    }
-
-    /// As [`Self::take_from`], at the exact time. `recent`: the recent time, if it has been read: a clock that is always exact
-    /// is not asked twice.
     #[inline(never)]
-    fn take_held(&self, slot: u32, gate: GateWord, want: Want, recent: Option<u64>) -> Result<Admitted, Rejection> {
+    fn put_back(&self, id: &PeerId, tenancy: Tenancy, direction: Direction, taken: Taken, cost: u64) {
+        let bucket = &self.table.record(tenancy.slot).buckets[direction.index()];
+        match self.table.pin(tenancy, id) {
+            Some(_pin) => bucket.undo(taken, cost),
+            None => {
+                let _restored = bucket.restore(taken);
+            }
+        }
+    }
+
+    /// As [`Self::take`], under a pin and at the exact time. `seen`: where the record was a moment ago.
+    #[inline(never)]
+    fn take_pinned(
+        &self,
+        id: &PeerId,
+        seen: Option<Tenancy>,
+        want: Want,
+        recent: Option<u64>,
+    ) -> Result<Ticket, Rejection> {
+        let pin = seen.and_then(|tenancy| self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)));
+        let Some(pin) = pin else { return self.take_unknown(id, want) };
+        let admitted = self.take_held(pin.slot(), want, recent)?;
+        Ok(Ticket::pinned(id, pin, want.direction, &admitted))
+    }
+
+    /// Takes bytes at the exact time from a record that the caller holds. `recent`: the recent time, if it has been read: a
+    /// clock that is always exact is not asked twice.
+    fn take_held(&self, slot: u32, want: Want, recent: Option<u64>) -> Result<Admitted, Rejection> {
         let now = recent.filter(|_| self.grain == 0).unwrap_or_else(|| self.clock.now());
-        self.take_at(self.table.record(slot), slot, want, self.demand(slot, gate, want), now)
+        let record = self.table.record(slot);
+        // Acquire: as in `take_lent`.
+        let gate = record.gate.load(Ordering::Acquire);
+        self.take_at(record, slot, want, self.demand(record, slot, gate, want), now)
+    }
+
+    /// What is asked of a peer's bucket and of everybody's. `gate`: as for `take_quickly`.
+    #[inline(always)]
+    fn demand<'a>(&'a self, record: &'a Record, slot: u32, gate: GateWord, want: Want) -> Demand<'a> {
+        let inherited = self.peer_rates[want.direction.index()].rate();
+        let rate = if gate.limited() { self.table.limits(slot).rate(want.direction, inherited) } else { inherited };
+        let peer = self.limit(rate).map(|limit| (&record.buckets[want.direction.index()], limit));
+        Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) }
     }
 
     fn take_at<'a>(
@@ -270,8 +327,7 @@ impl Inner {
             Ok(mut admitted) => {
                 admitted.charge.global = charge.global;
                 record.see(now);
-                let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
-                Ok(Ticket::of(id, hold, want.direction, &admitted))
+                Ok(Ticket::pinned(id, pin, want.direction, &admitted))
             }
             // Only if another thread has made the record and used it meanwhile.
             Err(rejection) => {
@@ -295,7 +351,7 @@ impl Inner {
             }
         }
         let admitted = Admitted { generation: Generation::FIRST, probe: false, bytes: want.bytes, charge };
-        Ok(Ticket::of(id, Hold::Untracked, want.direction, &admitted))
+        Ok(Ticket::of(id, Hold::Untracked, Tenancy::NONE, want.direction, &admitted))
     }
 
     /// Gives `n` of a ticket's bytes back to the buckets that were charged.
@@ -307,13 +363,14 @@ impl Inner {
             self.global[direction].refund(back.global);
         }
         if back.peer != 0 {
+            let bucket = || &self.table.record(ticket.tenancy.slot).buckets[direction];
             match ticket.hold {
-                Hold::Kept(slot) | Hold::Lent(slot) => self.table.record(slot).buckets[direction].refund(back.peer),
+                Hold::Kept | Hold::Lent => bucket().refund(back.peer),
                 Hold::Untracked => self.untracked[direction].refund(back.peer),
                 // When the record has gone, so has the bucket.
-                Hold::Seen(tenancy) => {
-                    if let Some(pin) = self.table.pin(tenancy, &ticket.id) {
-                        pin.record().buckets[direction].refund(back.peer);
+                Hold::Seen => {
+                    if let Some(_pin) = self.table.pin(ticket.tenancy, &ticket.id) {
+                        bucket().refund(back.peer);
                     }
                 }
                 // Permits without bytes.

@@ -89,13 +89,9 @@ impl Inner {
         }
         match self.take(id, Want { direction, bytes, up_to: false, gate: false }) {
             Ok(ticket) => {
-                let counted = match ticket.hold {
-                    Hold::Seen(Tenancy { slot, life }) => {
-                        self.table.record(slot).count_bytes_plainly(direction, bytes, life)
-                    }
-                    _ => false,
-                };
-                if !counted {
+                let Tenancy { slot, life } = ticket.tenancy;
+                let seen = ticket.hold == Hold::Seen;
+                if !(seen && self.table.record(slot).count_bytes_plainly(direction, bytes, life)) {
                     self.abandon(&ticket);
                 }
                 true

@@ -5,6 +5,7 @@ use super::{Inner, Pass, Peer, PeerGuard};
 use crate::decision::{Recorded, Traffic};
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
+use crate::table::Tenancy;
 use std::time::Duration;
 
 impl Pass<&PeerGuard> {
@@ -45,10 +46,8 @@ impl Peer {
     /// The ticket of a permit that this peer gave: while the peer is held, so is the record.
     #[inline]
     pub(crate) fn lend(&self, mut ticket: Ticket) -> Ticket {
-        if let (Some(slot), Hold::Seen(tenancy)) = (self.slot, ticket.hold)
-            && tenancy.slot == slot
-        {
-            ticket.hold = Hold::Lent(slot);
+        if ticket.hold == Hold::Seen && self.tenancy == Some(ticket.tenancy) {
+            ticket.hold = Hold::Lent;
         }
         ticket
     }
@@ -56,12 +55,12 @@ impl Peer {
     /// A ticket as [`Peer::admit`] gives it to a closed peer, in the period of this number.
     #[inline]
     pub(crate) fn ticket_of(&self, generation: crate::breaker::gate::Generation) -> Ticket {
-        let hold = self.slot.map_or(Hold::Unknown, Hold::Lent);
-        Ticket::plain(&self.id, hold, generation)
+        let hold = if self.tenancy.is_some() { Hold::Lent } else { Hold::Unknown };
+        Ticket::plain(&self.id, hold, self.tenancy.unwrap_or(Tenancy::NONE), generation)
     }
 
     /// Where the gate word stands; it stays there while any handle of the guard lives.
     pub(crate) fn gate_word(&self) -> Option<*const u64> {
-        self.slot.and_then(|slot| self.guard.inner.table.record(slot).gate.address())
+        self.tenancy.and_then(|tenancy| self.guard.inner.table.record(tenancy.slot).gate.address())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, OwnedPermit, Pass, PeerGuard, Permit, stripe_of};
-use crate::breaker::gate::Generation;
+use crate::breaker::gate::{GateWord, Generation};
 use crate::breaker::transition::Asker;
 use crate::config::Newcomers;
 use crate::counters::Total;
@@ -37,21 +37,30 @@ impl PeerGuard {
 impl Inner {
     #[inline(always)]
     fn admit(&self, id: &PeerId) -> Result<Ticket, Rejection> {
-        match self.table.find(id) {
-            Some((tenancy, gate)) if gate.admits() => Ok(Ticket::plain(id, Hold::Seen(tenancy), gate.generation())),
-            Some((tenancy, _)) => self.admit_slow(id, tenancy),
-            None => self.admit_unknown(id),
+        self.admit_found(id, self.table.find(id))
+    }
+
+    /// `found`: what the table has of the peer.
+    #[inline(always)]
+    pub(super) fn admit_found(&self, id: &PeerId, found: Option<(Tenancy, GateWord)>) -> Result<Ticket, Rejection> {
+        if let Some((tenancy, gate)) = found
+            && gate.admits()
+        {
+            return Ok(Ticket::plain(id, Hold::Seen, tenancy, gate.generation()));
+        }
+        match self.admit_slow(id, found.map(|(tenancy, _)| tenancy)) {
+            Ok(ticket) => Ok(ticket.unpacked(id)),
+            Err(rejection) => Err(rejection),
         }
     }
 
-    /// A peer whose gate needs a closer look, under a pin.
-    fn admit_slow(&self, id: &PeerId, tenancy: Tenancy) -> Result<Ticket, Rejection> {
-        let Some(pin) = self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)) else {
-            return self.admit_unknown(id);
-        };
+    /// A newcomer, or a peer whose gate needs a closer look, under a pin.
+    #[inline(never)]
+    fn admit_slow(&self, id: &PeerId, seen: Option<Tenancy>) -> Result<Ticket, Rejection> {
+        let pin = seen.and_then(|tenancy| self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)));
+        let Some(pin) = pin else { return self.admit_unknown(id) };
         let admitted = self.admit_pinned(&pin, Asker::Permit)?;
-        let hold = if admitted.probe { Hold::Kept(pin.keep()) } else { Hold::Seen(pin.tenancy()) };
-        Ok(Ticket::of(id, hold, Direction::Upload, &admitted))
+        Ok(Ticket::pinned(id, pin, Direction::Upload, &admitted))
     }
 
     pub(super) fn admit_pinned(&self, pin: &Pin<'_>, asker: Asker) -> Result<Admitted, Rejection> {
@@ -64,7 +73,7 @@ impl Inner {
         if self.config.newcomers == Newcomers::Refuse && !self.table.has_room(id, &self.site(0, self.clock.now())) {
             return Err(self.no_room(id));
         }
-        Ok(Ticket::plain(id, Hold::Unknown, Generation::FIRST))
+        Ok(Ticket::plain(id, Hold::Unknown, Tenancy::NONE, Generation::FIRST))
     }
 
     /// The refusal of a newcomer that no record can be made for.

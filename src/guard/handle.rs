@@ -10,9 +10,10 @@ use crate::breaker::Forced;
 use crate::breaker::transition::Asker;
 use crate::decision::{Recorded, Rejection, Traffic};
 use crate::id::PeerId;
-use crate::peer::report::{Report, Standing};
+use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
+use crate::table::Tenancy;
 use crate::token_bucket::Direction;
 
 /// One peer's record, held for as long as a connection lives: no hashing, no look-up, and the record is not evicted.
@@ -22,19 +23,19 @@ use crate::token_bucket::Direction;
 pub struct Peer {
     pub(super) guard: PeerGuard,
     pub(super) id: PeerId,
-    pub(super) slot: Option<u32>,
+    pub(super) tenancy: Option<Tenancy>,
 }
 
 impl PeerGuard {
     /// The peer's record, made if there is none, and held until the handle is dropped.
     #[must_use]
     pub fn peer(&self, peer: &PeerId) -> Peer {
-        Peer { guard: self.clone(), id: *peer, slot: self.inner.hold(peer) }
+        Peer { guard: self.clone(), id: *peer, tenancy: self.inner.hold(peer) }
     }
 }
 
 impl Inner {
-    fn hold(&self, id: &PeerId) -> Option<u32> {
+    fn hold(&self, id: &PeerId) -> Option<Tenancy> {
         let site = self.site(super::stripe_of(id), self.clock.now());
         self.table.pin_or_insert(id, &site).ok().map(|pin| pin.keep())
     }
@@ -56,7 +57,7 @@ impl Peer {
     /// Whether there is a record.
     #[must_use]
     pub fn is_tracked(&self) -> bool {
-        self.slot.is_some()
+        self.tenancy.is_some()
     }
 
     /// Would [`Self::admit`] pass now? Takes nothing and counts nothing. One load for a closed peer.
@@ -65,7 +66,7 @@ impl Peer {
     /// The first rule that would refuse.
     #[inline(always)]
     pub fn check(&self) -> Result<(), Rejection> {
-        let Some(slot) = self.slot else { return self.check_slow() };
+        let Some(Tenancy { slot, .. }) = self.tenancy else { return self.check_slow() };
         let record = self.guard.inner.table.record(slot);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = record.gate.load(Ordering::Acquire);
@@ -77,7 +78,7 @@ impl Peer {
 
     fn check_slow(&self) -> Result<(), Rejection> {
         let inner = &self.guard.inner;
-        let held = || self.slot.map(|slot| inner.table.image_of_held(slot));
+        let held = || self.tenancy.map(|tenancy| inner.table.image_of_held(tenancy.slot));
         let Some(image) = held().or_else(|| inner.table.image_of(&self.id)) else { return Ok(()) };
         let observed = image.gate.gate().forced == Forced::Observe;
         inner.refusal(&image, inner.clock.now()).filter(|_| !observed).map_or(Ok(()), Err)
@@ -89,18 +90,26 @@ impl Peer {
     /// As for [`PeerGuard::admit`].
     #[inline(always)]
     pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
-        let Some(slot) = self.slot else { return self.guard.admit(&self.id) };
-        let inner = &self.guard.inner;
-        let record = inner.table.record(slot);
+        let Some(tenancy) = self.tenancy else { return self.guard.admit(&self.id) };
         // Acquire: pairs with the AcqRel CAS of every transition.
-        let gate = record.gate.load(Ordering::Acquire);
+        let gate = self.guard.inner.table.record(tenancy.slot).gate.load(Ordering::Acquire);
         if gate.admits() {
-            return Ok(Pass::new(&self.guard, Ticket::plain(&self.id, Hold::Lent(slot), gate.generation())));
+            let ticket = Ticket::plain(&self.id, Hold::Lent, tenancy, gate.generation());
+            return Ok(Pass::new(&self.guard, ticket));
         }
-        let site = inner.site(slot, inner.clock.now());
-        let admitted = record.admit(Asker::Permit, None, &site);
-        let admitted = admitted.map_err(|rejection| inner.denied(slot, rejection, None))?;
-        Ok(Pass::new(&self.guard, Ticket::of(&self.id, Hold::Lent(slot), Direction::Upload, &admitted)))
+        match self.admit_slow(tenancy) {
+            Ok(ticket) => Ok(Pass::new(&self.guard, ticket.unpacked(&self.id))),
+            Err(rejection) => Err(rejection),
+        }
+    }
+
+    #[inline(never)]
+    fn admit_slow(&self, tenancy: Tenancy) -> Result<Ticket, Rejection> {
+        let inner = &self.guard.inner;
+        let site = inner.site(tenancy.slot, inner.clock.now());
+        let admitted = inner.table.record(tenancy.slot).admit(Asker::Permit, None, &site);
+        let admitted = admitted.map_err(|rejection| inner.denied(tenancy.slot, rejection, None))?;
+        Ok(Ticket::of(&self.id, Hold::Lent, tenancy, Direction::Upload, &admitted))
     }
 
     /// As [`PeerGuard::admit_bytes`].
@@ -129,11 +138,8 @@ impl Peer {
     #[inline(always)]
     fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
         let inner = &self.guard.inner;
-        let ticket = match self.slot {
-            Some(slot) => {
-                let admitted = inner.take_from(slot, want)?;
-                Ticket::of(&self.id, Hold::Lent(slot), want.direction, &admitted)
-            }
+        let ticket = match self.tenancy {
+            Some(tenancy) => inner.take_lent(&self.id, tenancy, want)?,
             None => inner.take(&self.id, want)?,
         };
         Ok(Pass::new(&self.guard, ticket))
@@ -142,8 +148,8 @@ impl Peer {
     /// As [`PeerGuard::report`].
     #[inline]
     pub fn report(&self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
-        match self.slot {
-            Some(slot) => self.guard.inner.report_to(slot, &Report::new(outcome, latency, traffic), Standing::Call),
+        match self.tenancy {
+            Some(tenancy) => self.guard.inner.report_to(tenancy, &Report::new(outcome, latency, traffic)),
             None => self.guard.report(&self.id, outcome, latency, traffic),
         }
     }
@@ -157,8 +163,8 @@ impl Clone for Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            self.guard.inner.table.unpin(slot);
+        if let Some(tenancy) = self.tenancy {
+            self.guard.inner.table.unpin(tenancy.slot);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Only here is the clock asked. A report of success reads the recent time (see [`crate::clock`]); everything else that
 //! needs a time reads the exact one, once. `admit` of a closed peer reads none.
 
+mod batch;
 mod bytes;
 mod calls;
 mod explain;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+pub use batch::AdmitBatch;
 pub use explain::{BucketView, Explanation, ScoreParts};
 pub use handle::Peer;
 pub use permit::{OwnedPermit, Pass, Permit};
@@ -33,11 +35,12 @@ use crate::counters::Counters;
 use crate::error::ConfigError;
 use crate::event::ring::Ring;
 use crate::peer::{Rules, Site};
-use crate::sync::{Ordering, Word};
+use crate::sync::Word;
 use crate::table::Table;
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::Bucket;
 use crate::token_bucket::rate::Rate;
+use crate::token_bucket::setting::Setting;
 
 /// Breaker, reputation and byte limits of every peer, under one gate.
 ///
@@ -79,9 +82,9 @@ pub(crate) struct Inner {
     /// Bytes of each peer that has no record, all together, by direction.
     untracked: [Bucket; 2],
     /// Limits of all peers together, by direction.
-    global_rates: [Word<Rate>; 2],
+    global_rates: [Setting; 2],
     /// Limits of each peer that has none of its own, by direction.
-    peer_rates: [Word<Rate>; 2],
+    peer_rates: [Setting; 2],
 }
 
 /// Bytes are booked by the recent time where a burst lasts at least so many times its grain.
@@ -123,8 +126,8 @@ impl PeerGuard {
             lost: Word::new(0),
             global: Direction::ALL.map(bucket),
             untracked: Direction::ALL.map(|_| Bucket::new(now)),
-            global_rates: [limits.upload, limits.download].map(|limit| Word::new(Rate::new(limit))),
-            peer_rates: [limits.per_peer_upload, limits.per_peer_download].map(|limit| Word::new(Rate::new(limit))),
+            global_rates: [limits.upload, limits.download].map(|limit| Setting::new(Rate::new(limit))),
+            peer_rates: [limits.per_peer_upload, limits.per_peer_download].map(|limit| Setting::new(Rate::new(limit))),
             config,
             clock,
         };
@@ -146,8 +149,7 @@ impl PeerGuard {
     /// The limits in force.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        // Relaxed: each limit stands alone.
-        let get = |word: &Word<Rate>| word.load(Ordering::Relaxed).get().unwrap_or(0);
+        let get = |setting: &Setting| setting.rate().get().unwrap_or(0);
         let [upload, download] = &self.inner.global_rates;
         let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
         Limits {
@@ -165,13 +167,12 @@ impl PeerGuard {
     /// The field that is out of its range; then nothing is changed.
     pub fn update_limits(&self, limits: Limits) -> Result<(), ConfigError> {
         limits.validate()?;
-        // Relaxed: each limit stands alone.
-        let set = |word: &Word<Rate>, limit| word.store(Rate::new(limit), Ordering::Relaxed);
+        let set = |setting: &Setting, limit| setting.set(Rate::new(limit));
         let [upload, download] = &self.inner.global_rates;
         let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
         let now = self.inner.clock.now();
-        for (word, bucket) in [upload, download].into_iter().zip(&self.inner.global) {
-            if word.load(Ordering::Relaxed).is_unlimited() {
+        for (setting, bucket) in [upload, download].into_iter().zip(&self.inner.global) {
+            if setting.rate().is_unlimited() {
                 bucket.fill(now);
             }
         }
@@ -206,8 +207,7 @@ impl Inner {
 
     /// The limits of each peer, by direction.
     fn peer_rates(&self) -> [Rate; 2] {
-        // Relaxed: each limit stands alone.
-        [self.peer_rates[0].load(Ordering::Relaxed), self.peer_rates[1].load(Ordering::Relaxed)]
+        [self.peer_rates[0].rate(), self.peer_rates[1].rate()]
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::PeerGuard;
-use super::ticket::Ticket;
+use super::ticket::{Hold, Ticket};
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::report::Report;
@@ -18,9 +18,10 @@ use crate::token_bucket::Direction;
 /// It carries the breaker's period: what it reports in a later one touches counters and reputation, not the breaker. A
 /// permit with a probe keeps its peer's record from being evicted; so does one that is leaked.
 #[must_use = "a permit that is dropped reports nothing"]
-pub struct Pass<G: Borrow<PeerGuard>> {
-    guard: G,
+#[repr(C)]
+pub struct Pass<G: Holder> {
     pub(super) ticket: Ticket,
+    guard: G,
 }
 
 /// A permit that borrows its guard.
@@ -29,7 +30,46 @@ pub type Permit<'g> = Pass<&'g PeerGuard>;
 /// A permit that keeps its guard alive.
 pub type OwnedPermit = Pass<PeerGuard>;
 
-impl<G: Borrow<PeerGuard>> Pass<G> {
+/// How a permit holds its guard: it borrows it, or keeps it alive.
+pub trait Holder: Borrow<PeerGuard> + Sized + sealed::End {}
+
+impl Holder for &PeerGuard {}
+impl Holder for PeerGuard {}
+
+mod sealed {
+    use super::{Pass, Recorded, Report};
+
+    #[allow(private_interfaces)] // Nobody outside can call it.
+    pub trait End: Sized {
+        /// Reports, in place of the permit's own end.
+        fn end(pass: Pass<Self>, report: Report) -> Recorded
+        where
+            Self: super::Holder;
+    }
+}
+
+#[allow(private_interfaces)]
+impl sealed::End for &PeerGuard {
+    /// The permit is taken apart first: so it need not lie in memory when it is reported where it was given.
+    #[inline(always)]
+    fn end(pass: Pass<Self>, report: Report) -> Recorded {
+        let (guard, ticket) = (pass.guard, pass.ticket);
+        std::mem::forget(pass);
+        guard.inner.finish(&ticket, report)
+    }
+}
+
+#[allow(private_interfaces)]
+impl sealed::End for PeerGuard {
+    #[inline]
+    fn end(mut pass: Pass<Self>, report: Report) -> Recorded {
+        let ticket = pass.ticket;
+        pass.ticket.disarm();
+        pass.guard.inner.finish(&ticket, report)
+    }
+}
+
+impl<G: Holder> Pass<G> {
     #[inline(always)]
     pub(super) fn new(guard: G, ticket: Ticket) -> Self {
         Self { guard, ticket }
@@ -55,17 +95,23 @@ impl<G: Borrow<PeerGuard>> Pass<G> {
 
     /// Inlined, so that each way of reporting is compiled for its outcome.
     #[inline(always)]
-    fn end(mut self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
-        let recorded = self.guard.borrow().inner.finish(&self.ticket, Report::new(outcome, latency, traffic));
-        // The permit's own end is skipped: it has been reported.
-        self.ticket.disarm();
-        recorded
+    fn end(self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        G::end(self, Report::new(outcome, latency, traffic))
     }
 
     /// Gives up to `n` of the granted bytes back, to the buckets that were charged and at the rates of then; never above
     /// full. Returns how many were given back.
     pub fn refund(&mut self, n: u64) -> u64 {
         self.guard.borrow().inner.refund(&mut self.ticket, n)
+    }
+
+    /// Asks for the memory that the report will change, and does not wait for it: for those who report many permits in a row,
+    /// some permits ahead of each report.
+    #[inline]
+    pub fn prefetch(&self) {
+        if matches!(self.ticket.hold, Hold::Seen | Hold::Lent | Hold::Kept) {
+            self.guard.borrow().inner.table.ask_for_record(self.ticket.tenancy.slot);
+        }
     }
 
     /// Bytes granted and not refunded.
@@ -99,16 +145,18 @@ impl<G: Borrow<PeerGuard>> Pass<G> {
     }
 }
 
-impl<G: Borrow<PeerGuard>> Drop for Pass<G> {
+impl<G: Holder> Drop for Pass<G> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.ticket.is_armed() {
-            self.guard.borrow().inner.abandon(&self.ticket);
+            // A copy, so that a permit that is reported need not lie in memory.
+            let ticket = self.ticket;
+            self.guard.borrow().inner.abandon(&ticket);
         }
     }
 }
 
-impl<G: Borrow<PeerGuard>> fmt::Debug for Pass<G> {
+impl<G: Holder> fmt::Debug for Pass<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
             .field("peer", &self.ticket.id)

@@ -2,6 +2,7 @@
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, PeerGuard, stripe_of};
+use crate::breaker::gate::Generation;
 use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
@@ -29,37 +30,35 @@ impl Report {
 }
 
 impl Inner {
-    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. Else nothing is done, and the recent time
-    /// comes back if it was read.
+    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. `permit`: the generation of its permit, if it
+    /// has one. Else nothing is done, and the recent time comes back if it was read.
     #[inline(always)]
     fn report_plainly(
         &self,
-        slot: u32,
-        life: Option<u32>,
+        tenancy: Tenancy,
         report: &Report,
-        standing: Standing,
+        permit: Option<Generation>,
     ) -> Result<Recorded, Option<u64>> {
-        let record = self.table.record(slot);
+        let record = self.table.record(tenancy.slot);
         // Relaxed: a hint, before the clock is asked.
         if report.outcome.effect() == Effect::Failure || !record.gate.load(Ordering::Relaxed).admits() {
             return Err(None);
         }
         let recent = self.clock.recent();
-        record.report_plainly(report, standing, life, recent, &self.rules).ok_or(Some(recent))
+        record.report_plainly(report, permit, tenancy.life, recent, &self.rules).ok_or(Some(recent))
     }
 
-    /// Reports on a record that the caller holds.
-    #[inline(always)]
-    pub(super) fn report_to(&self, slot: u32, report: &Report, standing: Standing) -> Recorded {
-        self.report_plainly(slot, None, report, standing)
-            .unwrap_or_else(|recent| self.report_held(slot, report, standing, recent))
+    /// Reports on a record that the caller holds, without a permit.
+    #[inline]
+    pub(super) fn report_to(&self, tenancy: Tenancy, report: &Report) -> Recorded {
+        self.report_plainly(tenancy, report, None)
+            .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
     }
 
-    /// As [`Self::report_to`], where the report is not plain.
-    ///
-    /// Success of a peer that is closed and was never banned needs no more than the second; failures take the exact time.
+    /// Reports on a record that the caller holds. `recent`: the recent time, if it has been read; that is enough for the
+    /// success of a peer that is closed and was never banned, and a gate that changed since makes it a few milliseconds too
+    /// early, no more.
     fn report_held(&self, slot: u32, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
-        // A gate that changed since makes the recent time a few milliseconds too early, no more.
         self.report_at(slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
     }
 
@@ -67,46 +66,41 @@ impl Inner {
         self.table.record(slot).report(report, standing, self.table.rate(slot), &self.site(slot, now))
     }
 
-    /// Reports on the record of a tenancy that the caller has seen; `None` when it has gone.
-    #[inline(always)]
-    fn report_seen(&self, tenancy: Tenancy, id: &PeerId, report: &Report, standing: Standing) -> Option<Recorded> {
-        match self.report_plainly(tenancy.slot, Some(tenancy.life), report, standing) {
-            Ok(recorded) => Some(recorded),
-            Err(recent) => self.report_pinned(tenancy, id, report, standing, recent),
-        }
+    /// Reports on whatever record the key has now, making one for an outcome that has an effect.
+    #[inline]
+    pub(super) fn report_by_key(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
+        let permit = match standing {
+            Standing::Call => None,
+            Standing::Permit(generation) => Some(generation),
+            Standing::Probe(_) | Standing::Lost => return self.report_pinned(id, None, report, standing, None),
+        };
+        let Some((tenancy, _)) = self.table.find(id) else { return self.report_first(id, report, standing) };
+        self.report_plainly(tenancy, report, permit)
+            .unwrap_or_else(|recent| self.report_pinned(id, Some(tenancy), report, standing, recent))
     }
 
+    /// Reports under a pin. `seen`: where the record was a moment ago.
+    #[inline(never)]
     fn report_pinned(
         &self,
-        tenancy: Tenancy,
         id: &PeerId,
+        seen: Option<Tenancy>,
         report: &Report,
         standing: Standing,
         recent: Option<u64>,
-    ) -> Option<Recorded> {
-        let pin = self.table.pin(tenancy, id)?;
-        Some(self.report_held(pin.slot(), report, standing, recent))
+    ) -> Recorded {
+        match seen.and_then(|tenancy| self.table.pin(tenancy, id)).or_else(|| self.table.pin_found(id)) {
+            Some(pin) => self.report_held(pin.slot(), report, standing, recent),
+            None => self.report_first(id, report, standing),
+        }
     }
 
-    /// Reports on whatever record the key has now, making one for an outcome that has an effect.
-    pub(super) fn report_by_key(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
-        if let Some((tenancy, _)) = self.table.find(id)
-            && let Some(recorded) = self.report_seen(tenancy, id, report, standing)
-        {
-            return recorded;
-        }
-        // It may have been evicted, and come back, between the look-up and the pin.
-        if let Some(pin) = self.table.pin_found(id) {
-            return self.report_held(pin.slot(), report, standing, None);
-        }
+    /// A report on a peer that has no record.
+    #[cold]
+    fn report_first(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
         if report.outcome.effect() == Effect::None && report.traffic.is_none() {
             return Recorded::Ignored;
         }
-        self.report_first(id, report, standing)
-    }
-
-    #[cold]
-    fn report_first(&self, id: &PeerId, report: &Report, standing: Standing) -> Recorded {
         let site = self.site(stripe_of(id), self.clock.now());
         match self.table.pin_or_insert(id, &site) {
             Ok(pin) => self.report_at(pin.slot(), report, standing, site.now),
@@ -129,27 +123,44 @@ impl Inner {
         let granted = ticket.traffic();
         report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);
         report.traffic.received = report.traffic.received.saturating_add(granted.received);
-        match ticket.hold {
-            Hold::Lent(slot) => self.report_to(slot, &report, ticket.standing()),
-            Hold::Kept(slot) => {
-                let recorded = self.report_to(slot, &report, ticket.standing());
-                self.table.unpin(slot);
-                recorded
+        let recent = if matches!(ticket.hold, Hold::Seen | Hold::Lent) && !ticket.probe {
+            match self.report_plainly(ticket.tenancy, &report, Some(ticket.generation)) {
+                Ok(recorded) => return recorded,
+                Err(recent) => recent,
             }
-            Hold::Seen(tenancy) => self
-                .report_seen(tenancy, &ticket.id, &report, ticket.standing())
+        } else {
+            None
+        };
+        // Copies, so that neither has to lie in memory where the report is plain.
+        let (ticket, report) = (*ticket, report);
+        self.finish_slowly(&ticket, &report, recent)
+    }
+
+    #[inline(never)]
+    fn finish_slowly(&self, ticket: &Ticket, report: &Report, recent: Option<u64>) -> Recorded {
+        let Tenancy { slot, .. } = ticket.tenancy;
+        match ticket.hold {
+            Hold::Lent => self.report_held(slot, report, ticket.standing(), recent),
+            Hold::Kept => {
+                let pin = self.table.kept(ticket.tenancy);
+                self.report_held(pin.slot(), report, ticket.standing(), recent)
+            }
+            Hold::Seen => match self.table.pin(ticket.tenancy, &ticket.id) {
+                Some(pin) => self.report_held(pin.slot(), report, ticket.standing(), recent),
                 // Evicted since: whatever record the key has now is of another life.
-                .unwrap_or_else(|| self.report_by_key(&ticket.id, &report, Standing::Lost)),
-            Hold::Unknown => self.report_by_key(&ticket.id, &report, ticket.standing()),
+                None => self.report_by_key(&ticket.id, report, Standing::Lost),
+            },
+            Hold::Unknown => self.report_by_key(&ticket.id, report, ticket.standing()),
             Hold::Untracked => self.carry_untracked(&ticket.id, &report.traffic),
         }
     }
 
     /// Ends a permit without one: bytes are counted, a probe slot goes back.
+    #[inline(never)]
     pub(super) fn abandon(&self, ticket: &Ticket) {
         if ticket.bytes == 0 && !ticket.probe {
-            if let Hold::Kept(slot) = ticket.hold {
-                self.table.unpin(slot);
+            if ticket.hold == Hold::Kept {
+                self.table.unpin(ticket.tenancy.slot);
             }
             return;
         }

@@ -5,48 +5,70 @@ use crate::decision::Traffic;
 use crate::id::PeerId;
 use crate::peer::admit::{Admitted, Charge};
 use crate::peer::report::Standing;
-use crate::table::Tenancy;
+use crate::table::{Pin, Tenancy};
 use crate::token_bucket::Direction;
 
 /// How a permit reaches its peer's record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
+    /// It was seen: the report reaches it by its life, or by a pin of its own.
+    Seen,
+    /// A [`Peer`](super::Peer) that the permit borrows holds it.
+    Lent,
+    /// The permit carries a pin of its own, because it holds a probe.
+    Kept,
     /// There was none.
     Unknown,
-    /// It was seen: the report reaches it by its life, or by a pin of its own.
-    Seen(Tenancy),
-    /// The permit carries a pin of its own, because it holds a probe.
-    Kept(u32),
-    /// A [`Peer`](super::Peer) that the permit borrows holds it.
-    Lent(u32),
     /// The table is full.
     Untracked,
 }
 
+/// The id comes last: a refusal, which takes the permit's place in a result, then lies over numbers and does not cut the id's
+/// bytes into odd pieces when the result is moved.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Ticket {
-    pub(crate) id: PeerId,
-    pub(crate) hold: Hold,
-    pub(crate) generation: Generation,
-    pub(crate) probe: bool,
-    pub(crate) direction: Direction,
+    /// Of the record, where there is one.
+    pub(crate) tenancy: Tenancy,
     /// Bytes that were granted and not refunded.
     pub(crate) bytes: u64,
     pub(crate) charge: Charge,
+    pub(crate) generation: Generation,
+    pub(crate) hold: Hold,
+    pub(crate) probe: bool,
+    pub(crate) direction: Direction,
+    pub(crate) id: PeerId,
 }
 
 impl Ticket {
     /// A permit without bytes or probe.
-    #[inline]
-    pub(crate) fn plain(id: &PeerId, hold: Hold, generation: Generation) -> Self {
+    #[inline(always)]
+    pub(crate) fn plain(id: &PeerId, hold: Hold, tenancy: Tenancy, generation: Generation) -> Self {
         let charge = Charge::default();
-        Self { id: *id, hold, generation, probe: false, direction: Direction::Upload, bytes: 0, charge }
+        Self { id: *id, hold, tenancy, generation, probe: false, direction: Direction::Upload, bytes: 0, charge }
     }
 
-    #[inline]
-    pub(crate) fn of(id: &PeerId, hold: Hold, direction: Direction, admitted: &Admitted) -> Self {
+    #[inline(always)]
+    pub(crate) fn of(id: &PeerId, hold: Hold, tenancy: Tenancy, direction: Direction, admitted: &Admitted) -> Self {
         let Admitted { generation, probe, bytes, charge } = *admitted;
-        Self { id: *id, hold, generation, probe, direction, bytes, charge }
+        Self { id: *id, hold, tenancy, generation, probe, direction, bytes, charge }
+    }
+
+    /// The same ticket, field by field. What a call wrote to memory is so taken out of it, and a permit that was made on the
+    /// fast path beside that call need not lie there: a copy as a whole would wait for the stores that it is pieced together
+    /// from.
+    #[inline(always)]
+    pub(crate) fn unpacked(self, id: &PeerId) -> Self {
+        let Self { id: _, hold, tenancy, generation, probe, direction, bytes, charge } = self;
+        let tenancy = Tenancy { slot: tenancy.slot, life: tenancy.life };
+        let charge = Charge { peer: charge.peer, global: charge.global };
+        Self { id: *id, hold, tenancy, generation, probe, direction, bytes, charge }
+    }
+
+    /// A ticket for a record that is pinned; the pin stays with a probe.
+    pub(crate) fn pinned(id: &PeerId, pin: Pin<'_>, direction: Direction, admitted: &Admitted) -> Self {
+        let (hold, tenancy) = if admitted.probe { (Hold::Kept, pin.keep()) } else { (Hold::Seen, pin.tenancy()) };
+        Self::of(id, hold, tenancy, direction, admitted)
     }
 
     #[inline]
@@ -57,7 +79,7 @@ impl Ticket {
     /// Holds something that must be given back or counted.
     #[inline]
     pub(crate) fn is_armed(&self) -> bool {
-        self.probe || self.bytes != 0 || matches!(self.hold, Hold::Kept(_))
+        self.probe || self.bytes != 0 || self.hold == Hold::Kept
     }
 
     /// Nothing is left to give back.
@@ -94,7 +116,7 @@ mod tests {
     proptest! {
         #[test]
         fn refunds_in_parts_give_back_the_whole_charge(bytes in 1u64..1 << 40, peer in 0u64..1 << 50, cuts in prop::collection::vec(0f64..1.0, 0..6)) {
-            let mut ticket = Ticket::plain(&PeerId::new([0; 32]), Hold::Unknown, Generation::FIRST);
+            let mut ticket = Ticket::plain(&PeerId::new([0; 32]), Hold::Unknown, Tenancy::NONE, Generation::FIRST);
             (ticket.bytes, ticket.charge) = (bytes, Charge { peer, global: peer / 3 });
             let mut back = Charge::default();
             for cut in cuts.into_iter().chain([1.0]) {

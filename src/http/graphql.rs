@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use super::access::Role;
-use super::reply::{error, json, reply};
+use super::reply::{error, reply};
+use super::work::Work;
 use crate::export::graphql::{Action, Authorisation, OperatorSchema, QuerySchema, schema, schema_with_mutations};
 use crate::snapshot::Publisher;
 
@@ -30,7 +31,7 @@ impl Schema {
         }
     }
 
-    pub(super) async fn answer(&self, headers: &HeaderMap, body: &[u8], role: Role) -> Response {
+    pub(super) async fn answer(&self, headers: &HeaderMap, body: &[u8], role: Role, work: &Work) -> Response {
         let header = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok()).unwrap_or("");
         // Forms of foreign pages cannot have this type.
         let content_type = header(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
@@ -52,14 +53,17 @@ impl Schema {
                 Self::Operator(schema) => events(schema, request),
             };
         }
-        let response = match self {
-            Self::Queries(schema) => schema.execute(request).await,
-            Self::Operator(schema) => schema.execute(request).await,
-        };
-        match serde_json::to_vec(&response) {
-            Ok(body) => json(StatusCode::OK, body),
-            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the answer could not be written"),
-        }
+        let schema = self.clone();
+        let runtime = tokio::runtime::Handle::current();
+        // No resolver waits for anything, but lists look through all peers.
+        work.answer("application/json", move || {
+            let response = match schema {
+                Self::Queries(schema) => runtime.block_on(schema.execute(request)),
+                Self::Operator(schema) => runtime.block_on(schema.execute(request)),
+            };
+            serde_json::to_vec(&response).unwrap_or_default()
+        })
+        .await
     }
 }
 

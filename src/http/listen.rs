@@ -41,7 +41,7 @@ pub(super) async fn listen(
     let mut http = http1::Builder::new();
     // Without a timer the header timeout would be ignored.
     http.timer(TokioTimer::new()).header_read_timeout(options.timeout).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
-    let places = Arc::new(Semaphore::new(options.max_connections));
+    let places = Arc::new(Semaphore::new(options.max_connections.min(half_of_the_descriptors())));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -64,9 +64,13 @@ pub(super) async fn listen(
     }
 }
 
+/// Clients of this server must not take the descriptors that the node needs for its peers.
+fn half_of_the_descriptors() -> usize {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    most.map_or(usize::MAX, |most| usize::try_from(most / 2).unwrap_or(usize::MAX)).clamp(1, Semaphore::MAX_PERMITS)
+}
+
 async fn connection(stream: TcpStream, http: &http1::Builder, router: Router, stall: Duration) {
-    // Only delays answers if it fails.
-    let _ = stream.set_nodelay(true);
     let socket = Socket::new(stream);
     let served = http.serve_connection(socket.io(stall), TowerToHyperService::new(router)).await;
     if served.is_err_and(|error| error.is_timeout()) {

@@ -1,11 +1,31 @@
-//! What the page shows, in a few kilobytes whatever the number of peers.
+//! What the page shows, in a few kilobytes whatever the number of peers, and the whole snapshot.
 
 use serde::Serialize;
 
 use crate::event::Event;
 use crate::peer::view::PeerView;
 use crate::reputation::Tier;
-use crate::snapshot::{LatencyQuantiles, Published, Totals};
+use crate::snapshot::{LatencyQuantiles, Published, Snapshot, Totals};
+
+/// A snapshot with its number and age.
+#[derive(Serialize)]
+pub(super) struct Numbered<'s> {
+    number: u64,
+    age_seconds: f64,
+    #[serde(flatten)]
+    snapshot: &'s Snapshot,
+}
+
+impl<'s> Numbered<'s> {
+    pub(super) fn new(published: &'s Published) -> Self {
+        Self { number: published.number(), age_seconds: published.age().as_secs_f64(), snapshot: published }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn size(published: &Published) -> usize {
+        4096 + 1024 * published.peers.len()
+    }
+}
 
 /// Bars of the score's distribution; the last one has 100 in it.
 const BARS: usize = 20;

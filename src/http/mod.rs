@@ -23,6 +23,7 @@ mod live;
 mod reply;
 mod router;
 mod socket;
+mod work;
 
 use std::fmt;
 use std::io;
@@ -46,9 +47,11 @@ pub struct HttpOptions {
     pub operator_token: Option<String>,
     /// Names by which the server is reached, besides `localhost` and addresses.
     pub hosts: Vec<String>,
-    /// Most connections at once; further ones are told 503.
+    /// Most connections at once, and never more than half of the descriptors that the process may open; further ones are
+    /// told 503.
     pub max_connections: usize,
-    /// A client must have sent a request's head, and then its body, within this time; an answer must move within it.
+    /// A client must have sent a request's head, and then its body, within this time; of an answer that has to wait for its
+    /// reader, 256 KiB must go in each such time.
     pub timeout: Duration,
     /// Largest body of a request, in bytes.
     pub max_body: usize,
@@ -64,7 +67,7 @@ impl Default for HttpOptions {
             operator_token: None,
             hosts: Vec::new(),
             max_connections: 4096,
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(4),
             max_body: 1 << 20,
             stale_after: Duration::from_secs(30),
         }
@@ -98,7 +101,11 @@ pub fn serve(address: SocketAddr, publisher: &Publisher, options: HttpOptions) -
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .thread_name("peerguard-work")
+        .enable_io()
+        .enable_time()
+        .build()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let publisher = publisher.clone();
     let listen = move || {

@@ -26,6 +26,12 @@ pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response {
     json(status, format!(r#"{{"errors":[{{"message":"{message}","extensions":{{"code":"{code}"}}}}]}}"#))
 }
 
+/// An answer after which the connection is closed: the rest of the request will not be read, or the client is to make room.
+pub(super) fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// What a page may do: run what is in it, and ask this server.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -9,26 +9,26 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::HttpOptions;
 use super::access::{Access, Role};
 use super::graphql::Schema;
-use super::live::Live;
-use super::reply::{error, json, page, reply};
+use super::live::{Live, Numbered};
+use super::reply::{closing, error, json, page};
+use super::work::Work;
 use crate::export::prometheus::{Exporter, Format};
-use crate::snapshot::{Published, Publisher};
-
-/// Answers that grow with the number of peers, made at once.
-const LARGE_ANSWERS: usize = 2;
+use crate::snapshot::Publisher;
 
 struct Site {
     publisher: Publisher,
     exporter: Exporter,
     schema: Schema,
     access: Access,
-    large: Arc<Semaphore>,
+    scrapes: Work,
+    pages: Work,
+    snapshots: Work,
+    queries: Work,
     options: HttpOptions,
 }
 
@@ -42,7 +42,10 @@ pub fn router(publisher: &Publisher, options: &HttpOptions) -> Router {
         exporter: Exporter::new(publisher, options.series),
         schema: Schema::new(publisher, access.has_operator()),
         access,
-        large: Arc::new(Semaphore::new(LARGE_ANSWERS)),
+        scrapes: Work::new(options.timeout),
+        pages: Work::new(options.timeout),
+        snapshots: Work::new(options.timeout),
+        queries: Work::new(options.timeout),
         options: options.clone(),
     });
     Router::new()
@@ -98,39 +101,26 @@ async fn healthz(State(site): State<Arc<Site>>) -> Response {
 async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::negotiate(accept);
-    large(&site, format.content_type(), move |site| site.exporter.text(format).into_bytes()).await
+    let making = site.clone();
+    site.scrapes.answer(format.content_type(), move || making.exporter.text(format).into_bytes()).await
 }
 
 async fn live(State(site): State<Arc<Site>>) -> Response {
-    let make = |site: &Site| serde_json::to_vec(&Live::new(&site.publisher.latest())).unwrap_or_default();
-    large(&site, "application/json", make).await
+    let published = site.publisher.latest();
+    site.pages.answer("application/json", move || serde_json::to_vec(&Live::new(&published)).unwrap_or_default()).await
 }
 
 async fn snapshot(State(site): State<Arc<Site>>) -> Response {
-    let make = |site: &Site| {
-        let published: Arc<Published> = site.publisher.latest();
-        serde_json::to_vec(&**published).unwrap_or_default()
-    };
-    large(&site, "application/json", make).await
-}
-
-/// Makes an answer that may take milliseconds away from the thread that serves, few at once.
-async fn large(
-    site: &Arc<Site>,
-    content_type: &'static str,
-    make: impl FnOnce(&Site) -> Vec<u8> + Send + 'static,
-) -> Response {
-    let busy = || error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many large answers are being made");
-    let Ok(Ok(turn)) = timeout(site.options.timeout, site.large.clone().acquire_owned()).await else { return busy() };
     let making = site.clone();
-    let made = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        make(&making)
-    });
-    match made.await {
-        Ok(body) if !body.is_empty() => reply(StatusCode::OK, content_type, body),
-        _ => error(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the answer could not be written"),
-    }
+    let make = move || {
+        let published = making.publisher.latest();
+        let mut body = Vec::with_capacity(Numbered::size(&published));
+        match serde_json::to_writer(&mut body, &Numbered::new(&published)) {
+            Ok(()) => body,
+            Err(_) => Vec::new(),
+        }
+    };
+    site.snapshots.answer("application/json", make).await
 }
 
 async fn graphql(State(site): State<Arc<Site>>, request: Request) -> Response {
@@ -147,15 +137,9 @@ async fn graphql(State(site): State<Arc<Site>>, request: Request) -> Response {
         Err(_) => return closing(error(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the body did not come in time")),
     };
     let role = parts.extensions.get().copied().unwrap_or(Role::Nobody);
-    site.schema.answer(&parts.headers, &body, role).await
+    site.schema.answer(&parts.headers, &body, role, &site.queries).await
 }
 
 fn too_large() -> Response {
     closing(error(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the body is too large"))
-}
-
-/// The rest of the request will not be read.
-fn closing(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }

@@ -15,6 +15,12 @@ use tokio::time::{Sleep, sleep};
 /// Most that is read and thrown away of what a client sends after its last answer.
 const DRAINED: usize = 16 << 20;
 
+/// A reader that takes less than this within the time for an answer to move is too slow: it would hold the answer for ever.
+const LEAST: usize = 256 * 1024;
+/// What the system holds of an answer, about. With the megabytes that it would take by itself, a slow but honest reader would
+/// seem to stand still while it empties them, and a thousand of them would cost gigabytes.
+const SEND_BUFFER: usize = 128 * 1024;
+
 #[derive(Clone)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
@@ -22,12 +28,16 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
+        // Without them answers are only later, or buffers larger.
+        let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
         Self { stream: Arc::new(stream) }
     }
 
-    /// The half that the protocol reads and writes; an answer must move within `stall`.
+    /// The half that the protocol reads and writes; while an answer waits for its reader, [`LEAST`] bytes must go in each
+    /// `stall`.
     pub(super) fn io(&self, stall: Duration) -> SocketIo {
-        SocketIo { stream: self.stream.clone(), stall, stalled: None, buffer: vec![0; 8 * 1024].into() }
+        SocketIo { stream: self.stream.clone(), stall, stalled: None, moved: 0, buffer: vec![0; 8 * 1024].into() }
     }
 
     /// Says a last word, as far as it goes without waiting.
@@ -62,8 +72,18 @@ impl Socket {
 pub(super) struct SocketIo {
     stream: Arc<TcpStream>,
     stall: Duration,
+    /// Runs since an answer had to wait for its reader.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Bytes that went since then.
+    moved: usize,
     buffer: Box<[u8]>,
+}
+
+impl SocketIo {
+    fn clear(&mut self) {
+        self.stalled = None;
+        self.moved = 0;
+    }
 }
 
 impl Read for SocketIo {
@@ -89,21 +109,29 @@ impl Write for SocketIo {
         let this = &mut *self;
         loop {
             if this.stream.poll_write_ready(cx)?.is_pending() {
-                let stalled = this.stalled.get_or_insert_with(|| Box::pin(sleep(this.stall)));
+                let stalled = this.stalled.get_or_insert_with(|| {
+                    this.moved = 0;
+                    Box::pin(sleep(this.stall))
+                });
                 ready!(stalled.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             match this.stream.try_write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    this.stalled = None;
+                    this.moved += *result.as_ref().unwrap_or(&0);
+                    if this.moved >= LEAST {
+                        this.clear();
+                    }
                     return Poll::Ready(result);
                 }
             }
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// All that there was to write has been written.
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.clear();
         Poll::Ready(Ok(()))
     }
 

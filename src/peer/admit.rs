@@ -33,11 +33,11 @@ pub(crate) struct Charge {
 }
 
 /// A take that can still be undone.
-pub(crate) struct Held<'a> {
+struct Held<'a> {
     demand: &'a Demand<'a>,
     peer: Option<Taken>,
     global: Option<Taken>,
-    pub(crate) charge: Charge,
+    charge: Charge,
 }
 
 /// The refusal of a bucket.
@@ -78,30 +78,6 @@ impl<'a> Demand<'a> {
         Ok(held)
     }
 
-    /// As [`Self::take`], at a time between `now` and `now + grain`. Where only the exact time can tell, what was taken by
-    /// then comes back for the caller to undo.
-    #[inline(always)]
-    pub(crate) fn take_at_about(&'a self, now: u64, grain: u64) -> Result<Held<'a>, Held<'a>> {
-        let read = |(bucket, limit): &(&Bucket, Limit)| (bucket.paid_at(), limit.rate.cost(self.bytes));
-        let (peer, global) = (self.peer.as_ref().map(read), self.global.as_ref().map(read));
-        let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
-        if let (Some((bucket, limit)), Some((before, cost))) = (&self.peer, peer) {
-            held.peer = bucket.take_at_about(before, cost, (now, grain), limit);
-            if held.peer.is_none() {
-                return Err(held);
-            }
-            held.charge.peer = cost;
-        }
-        if let (Some((bucket, limit)), Some((before, cost))) = (&self.global, global) {
-            held.global = bucket.take_at_about(before, cost, (now, grain), limit);
-            if held.global.is_none() {
-                return Err(held);
-            }
-            held.charge.global = cost;
-        }
-        Ok(held)
-    }
-
     /// As [`Self::take`], for good.
     #[inline]
     pub(crate) fn charge(&self, now: u64) -> Result<Charge, Rejection> {
@@ -118,18 +94,8 @@ impl<'a> Demand<'a> {
 }
 
 impl Held<'_> {
-    /// As [`Self::undo`], where the peer's record has gone: its bucket may be another peer's by now, who is given nothing.
-    pub(crate) fn undo_without_record(&self) {
-        if let (Some((bucket, _)), Some(taken)) = (&self.demand.peer, self.peer) {
-            bucket.restore(taken);
-        }
-        if let (Some((bucket, _)), Some(taken)) = (&self.demand.global, self.global) {
-            bucket.undo(taken, self.charge.global);
-        }
-    }
-
     /// Puts back what was taken. The caller holds the peer's record.
-    pub(crate) fn undo(&self) {
+    fn undo(&self) {
         if let (Some((bucket, _)), Some(taken)) = (&self.demand.peer, self.peer) {
             bucket.undo(taken, self.charge.peer);
         }

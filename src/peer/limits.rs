@@ -28,13 +28,9 @@ impl OwnLimits {
         PeerLimits { upload: upload.get(), download: download.get() }
     }
 
-    /// The limit of a direction: the peer's own where it has one. `word`: the peer's gate.
-    #[inline]
-    pub(crate) fn rate(&self, direction: Direction, word: GateWord, inherited: Rate) -> Rate {
-        if !word.limited() {
-            return inherited;
-        }
-        // Relaxed: the Acquire load that `word` comes from pairs with `Record::set_limits`.
+    /// The limit of a direction: the peer's own where it has one.
+    pub(crate) fn rate(&self, direction: Direction, inherited: Rate) -> Rate {
+        // Relaxed: the Acquire load of the gate whose bit led here pairs with `Record::set_limits`.
         match self.0[direction.index()].load(Ordering::Relaxed) {
             Rate::INHERITED => inherited,
             own => own,

@@ -17,7 +17,8 @@ use super::Rules;
 use super::flow::Flow;
 use super::latency;
 use super::record::Record;
-use super::report::{Report, Standing};
+use super::report::Report;
+use crate::breaker::gate::Generation;
 use crate::decision::{Recorded, Traffic};
 use crate::reputation::outcome::{Effect, Outcome};
 use crate::sync::{Ordering, fence};
@@ -38,19 +39,16 @@ impl Traffic {
 impl Record {
     /// Records a plain success; `None`, and nothing done, where it is not plain or the record has another life.
     ///
-    /// `life`: the tenancy that is meant; `None` when the caller holds the record.
+    /// `permit`: the generation of its permit, if it has one. `life`: of the tenancy that is meant.
     #[inline(always)]
     pub(crate) fn report_plainly(
         &self,
         report: &Report,
-        standing: Standing,
-        life: Option<u32>,
+        permit: Option<Generation>,
+        life: u32,
         now: u64,
         rules: &Rules,
     ) -> Option<Recorded> {
-        if rules.rate.is_some() {
-            return None;
-        }
         let (direction, bytes) = report.traffic.one_way()?;
         // Acquire: pairs with the evictor's exchange; what is read below is of this life or a later one.
         let flow = self.flow[direction.index()].load(Ordering::Acquire);
@@ -60,25 +58,16 @@ impl Record {
         let score = self.score.load(Ordering::Acquire);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = self.gate.load(Ordering::Acquire);
-        let current = match standing {
-            Standing::Permit(generation) => generation == gate.generation(),
-            Standing::Call => true,
-            Standing::Probe(_) | Standing::Lost => false,
-        };
         let recorded = match report.outcome.effect() {
-            Effect::Success
-                if window.is_empty(gate.generation()) && score.stays(report.outcome, now, &rules.reputation) =>
-            {
-                Recorded::Counted
+            Effect::Success => {
+                let quiet = window.is_empty(gate.generation()) && rules.rate.is_none();
+                (quiet && score.stays(report.outcome, now, &rules.reputation)).then_some(Recorded::Counted)?
             }
-            Effect::None if standing != Standing::Call && bytes != 0 => Recorded::Ignored,
-            _ => return None,
+            Effect::None => (bytes != 0).then_some(Recorded::Ignored)?,
+            Effect::Failure => return None,
         };
-        if !(current && gate.admits()) {
-            return None;
-        }
-        let life = life.unwrap_or(flow.life());
-        if !self.count_flow(direction, flow, life, report.outcome, bytes) {
+        let current = permit.is_none_or(|generation| generation == gate.generation());
+        if !(current && gate.admits() && self.count_flow(direction, flow, life, report.outcome, bytes)) {
             return None;
         }
         self.see(now);

@@ -105,6 +105,14 @@ impl Record {
         self.first_seen.store(now, Ordering::Relaxed);
     }
 
+    /// Whether what was read (Relaxed, or by a CAS) of the record since its life was seen is that tenant's.
+    #[inline(always)]
+    pub(crate) fn is_still(&self, life: u32) -> bool {
+        // Acquire: pairs with the Release fence of the claim; see the text of `table`.
+        fence(Ordering::Acquire);
+        self.meta.load(Ordering::Relaxed).is(life)
+    }
+
     /// Empties the flow for a new tenancy, and returns what its last tenant had moved, by direction. From here on no report
     /// without a pin reaches the record, but those of the new life. The caller has claimed the slot.
     pub(crate) fn begin_flow(&self, life: u32) -> [u64; 2] {

@@ -46,6 +46,7 @@ impl Score {
         self.0.into()
     }
 
+    #[inline]
     fn add(self, weight: i64, params: &Params) -> Self {
         Self((i64::from(self.0) + weight).clamp(params.min.0.into(), params.max.0.into()) as u32)
     }

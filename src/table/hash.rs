@@ -7,8 +7,8 @@
 //! would stand in arithmetic progressions, which an unlucky guard spreads unevenly. The table gives nothing away that would let them be learnt: no output is in its order.
 
 /// Where a key may stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
     /// The two groups; they differ.
     pub(super) groups: [usize; 2],
     /// Never 0.

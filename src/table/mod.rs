@@ -23,6 +23,7 @@
 mod hash;
 mod index;
 mod insert;
+mod memory;
 
 use crossbeam_utils::CachePadded;
 
@@ -33,9 +34,11 @@ use crate::peer::limits::OwnLimits;
 use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::view::Image;
-use crate::sync::{AtomicU64, Ordering, fence};
-use hash::{Hasher, Place};
+use crate::sync::{AtomicU64, Ordering};
+use hash::Hasher;
+pub(crate) use hash::Place;
 use index::{Group, WAYS};
+use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
 pub(crate) const SHARDS: usize = 16;
@@ -47,6 +50,11 @@ const LOAD: usize = 85;
 pub(crate) struct Tenancy {
     pub(crate) slot: u32,
     pub(crate) life: u32,
+}
+
+impl Tenancy {
+    /// For what has no record.
+    pub(crate) const NONE: Self = Self { slot: 0, life: 0 };
 }
 
 pub(crate) struct Table {
@@ -70,8 +78,8 @@ impl Table {
     pub(crate) fn new(capacity: usize, rates: bool, keys: [u64; 9]) -> Self {
         let groups = (capacity * 100).div_ceil(WAYS * LOAD).max(2);
         Self {
-            groups: (0..groups).map(|_| Group::new()).collect(),
-            records: (0..capacity).map(|_| Record::free()).collect(),
+            groups: slab(groups, Group::new),
+            records: slab(capacity, Record::free),
             limits: (0..capacity).map(|_| OwnLimits::none()).collect(),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
@@ -116,12 +124,47 @@ impl Table {
         self.find_at(&words, &self.place(&words))
     }
 
+    /// As [`Self::find`], for a peer whose place is known.
+    #[inline]
+    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<(Tenancy, GateWord)> {
+        self.find_at(&id.words(), place)
+    }
+
+    /// A peer's place. The memory of its groups is asked for, but not waited for.
+    #[inline]
+    pub(crate) fn ask_for_groups(&self, id: &PeerId) -> Place {
+        let place = self.place(&id.words());
+        place.groups.iter().for_each(|&group| prefetch(&self.groups[group]));
+        place
+    }
+
+    /// Asks for the records that may be the peer's of a place, what a check reads and what a report writes.
+    #[inline]
+    pub(crate) fn ask_for_records(&self, place: &Place) {
+        for group in place.groups {
+            for entry in self.groups[group].matching(place.tag) {
+                self.ask_for_record(entry.tenancy().slot);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn ask_for_record(&self, slot: u32) {
+        let record = self.record(slot);
+        prefetch(record);
+        prefetch(&record.last_seen);
+    }
+
     #[inline]
     fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+        // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
+        prefetch(&self.groups[place.groups[1]]);
         for group in place.groups {
             for entry in self.groups[group].matching(place.tag) {
                 let tenancy = entry.tenancy();
                 let record = self.record(tenancy.slot);
+                // What a take and a report write comes together with what the check reads.
+                prefetch(&record.last_seen);
                 // Acquire: pairs with the Release store that opened the record; its key and words are visible.
                 if !record.meta.load(Ordering::Acquire).is(tenancy.life) || !record.holds(words) {
                     continue;
@@ -136,12 +179,10 @@ impl Table {
         None
     }
 
-    /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's; so is what was read by a CAS.
+    /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
     #[inline]
-    pub(crate) fn validate(&self, tenancy: Tenancy) -> bool {
-        // Acquire: pairs with the Release fence of the claim; see the module's text.
-        fence(Ordering::Acquire);
-        self.record(tenancy.slot).meta.load(Ordering::Relaxed).is(tenancy.life)
+    fn validate(&self, tenancy: Tenancy) -> bool {
+        self.record(tenancy.slot).is_still(tenancy.life)
     }
 
     /// Holds a peer's record against eviction; `None` when it has another life, or as many pins as fit.
@@ -167,14 +208,6 @@ impl Table {
         None
     }
 
-    /// The life of a record that the caller has pinned.
-    #[cfg(feature = "capi")]
-    #[inline]
-    pub(crate) fn life_of_pinned(&self, slot: u32) -> u32 {
-        // Relaxed: the life does not change under a pin.
-        self.record(slot).meta.load(Ordering::Relaxed).life()
-    }
-
     /// Finds and pins. A record that is evicted in between is looked up once more.
     pub(crate) fn pin_found(&self, id: &PeerId) -> Option<Pin<'_>> {
         let words = id.words();
@@ -190,6 +223,11 @@ impl Table {
             }
             found = again;
         }
+    }
+
+    /// A pin that was kept by [`Pin::keep`], to be given back.
+    pub(crate) fn kept(&self, tenancy: Tenancy) -> Pin<'_> {
+        Pin { table: self, tenancy }
     }
 
     /// Gives a pin back that was kept by [`Pin::keep`].
@@ -266,10 +304,10 @@ impl<'a> Pin<'a> {
 
     /// The pin stays until [`Table::unpin`].
     #[inline]
-    pub(crate) fn keep(self) -> u32 {
-        let slot = self.slot();
+    pub(crate) fn keep(self) -> Tenancy {
+        let tenancy = self.tenancy;
         std::mem::forget(self);
-        slot
+        tenancy
     }
 }
 

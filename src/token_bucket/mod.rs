@@ -10,6 +10,7 @@
 
 pub(crate) mod bucket;
 pub(crate) mod rate;
+pub(crate) mod setting;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -49,6 +49,26 @@ impl Rate {
         }
     }
 
+    /// The largest whole number of times that the rate fits into 2^64 − 1; 0 for `UNLIMITED`.
+    pub(crate) fn inverse(self) -> u64 {
+        u64::MAX.checked_div(self.0).unwrap_or(0)
+    }
+
+    /// As [`Self::cost`], by a product where `inverse` is this rate's: then the quotient is the guess or one more. Any other
+    /// number gives the same cost, only later.
+    #[inline(always)]
+    pub(crate) fn cost_by(self, bytes: u64, inverse: u64) -> u64 {
+        let Some(exact) = bytes.checked_mul(SECOND) else { return self.cost_of_many(bytes) };
+        let guess = ((u128::from(exact) * u128::from(inverse)) >> 64) as u64;
+        if let Some(product) = guess.checked_mul(self.0)
+            && let Some(rest) = exact.checked_sub(product)
+            && rest <= 2 * self.0
+        {
+            return guess + u64::from(rest > 0) + u64::from(rest > self.0);
+        }
+        self.cost(bytes)
+    }
+
     /// Whether a byte or more comes in `units`: a product in place of the division of `cost(1)`.
     #[inline]
     pub(crate) fn fills_a_byte(self, units: u64) -> bool {
@@ -99,6 +119,14 @@ mod tests {
         fn a_cost_is_exact_but_for_rounding_up(rate in any_rate(), bytes in 0u64..1 << 44) {
             let exact = (u128::from(bytes) * u128::from(SECOND)).div_ceil(rate.into());
             prop_assert_eq!(Rate::new(rate).cost(bytes), u64::try_from(exact).unwrap_or(u64::MAX));
+        }
+
+        #[test]
+        fn a_guess_changes_no_cost(rate in any_rate(), other in any_rate(), any: u64, bytes in 0u64..1 << 44) {
+            let rate = Rate::new(rate);
+            for inverse in [rate.inverse(), Rate::new(other).inverse(), any, 0] {
+                prop_assert_eq!(rate.cost_by(bytes, inverse), rate.cost(bytes));
+            }
         }
 
         #[test]

@@ -15,6 +15,7 @@ const ALLOWANCE: f64 = 1.25;
 
 /// One floor beside the sum of its parts.
 pub struct Check {
+    pub operation: Operation,
     pub floor: &'static str,
     pub peers: usize,
     pub ns: f64,
@@ -25,13 +26,14 @@ pub struct Check {
 }
 
 impl Check {
-    fn of(peers: usize, floor: &Timing, parts: &[(usize, &Timing)]) -> Self {
+    fn of(operation: Operation, peers: usize, floor: &Timing, parts: &[(usize, &Timing)]) -> Self {
         let in_round = |round: usize| -> f64 {
             let cost = |(count, part): &(usize, &Timing)| *count as f64 * part.rounds[round];
             parts.iter().map(cost).sum()
         };
         let sums: Vec<f64> = (0..floor.rounds.len()).map(in_round).collect();
         Check {
+            operation,
             floor: floor.name,
             peers,
             ns: floor.quartiles().median,
@@ -45,39 +47,41 @@ impl Check {
     }
 }
 
-/// Checks the floors of `admit_bytes` + `success` over so many peers.
+/// Checks the floors over so many peers.
 pub fn floors(peers: usize, effort: Effort) -> Vec<Check> {
-    let load = Workload::new(peers, Skew::Uniform, effort.operations);
+    let load = Workload::new(peers, Skew::Uniform, effort.stream(peers));
     let part = |name, subject: Box<dyn Subject>| Contender { name, role: Role::Floor, subject };
-    let full = |held| Full::new(&load.peers, Operation::AdmitBytesSuccess, held);
     let [index, one_line] = Table::<OneLine>::footprints(peers);
+    // Of the second line of a record only the address matters, and that comes with the first: it is no dependent load.
     let [_, two_lines] = Table::<TwoLines>::footprints(peers);
-    let timings = paired(
-        &[
-            part(LEAST_FLOOR_KEY, Box::new(ByKey(Table::new(&load.peers)))),
-            part(LEAST_FLOOR_HELD, Box::new(Held(Table::new(&load.peers)))),
-            part(FULL_FLOOR_KEY, Box::new(full(false))),
-            part(FULL_FLOOR_HELD, Box::new(full(true))),
-            part("hash", Box::new(HashOnly::new())),
-            part("index load", Box::new(DependentLoads::over(index))),
-            part("record load", Box::new(DependentLoads::over(one_line))),
-            part("record load", Box::new(DependentLoads::over(two_lines))),
-            part("coarse clock", Box::new(CoarseClock)),
-            part("RMW", Box::new(OneCas::new())),
-        ],
-        &load,
-        1,
-        effort,
-    );
-    let [f1, f1_held, f2, f2_held, hash, index, narrow, wide, clock, rmw] = &timings[..] else {
-        unreachable!("as many timings as contenders");
-    };
-    // F2's read-modify-writes: two buckets, bytes, successes. Its second record line follows from the same slot as the
-    // first, so it adds no dependent load.
-    vec![
-        Check::of(peers, f1, &[(1, hash), (1, index), (1, narrow), (1, rmw)]),
-        Check::of(peers, f1_held, &[(1, narrow), (1, rmw)]),
-        Check::of(peers, f2, &[(1, hash), (1, index), (1, wide), (1, clock), (4, rmw)]),
-        Check::of(peers, f2_held, &[(1, wide), (1, clock), (4, rmw)]),
-    ]
+    let contenders = [
+        part("hash", Box::new(HashOnly::new())),
+        part("index load", Box::new(DependentLoads::over(index))),
+        part("record load", Box::new(DependentLoads::over(one_line))),
+        part("record load", Box::new(DependentLoads::over(two_lines))),
+        part("coarse clock", Box::new(CoarseClock)),
+        part("RMW", Box::new(OneCas::new())),
+        part(LEAST_FLOOR_KEY, Box::new(ByKey(Table::new(&load.peers)))),
+        part(LEAST_FLOOR_HELD, Box::new(Held(Table::new(&load.peers)))),
+        part(FULL_FLOOR_KEY, Box::new(Full::new(&load.peers, false))),
+        part(FULL_FLOOR_HELD, Box::new(Full::new(&load.peers, true))),
+    ];
+    let contenders: Vec<&Contender> = contenders.iter().collect();
+    let mut checks = Vec::new();
+    // How often the coarse clock is read, and how many read-modify-writes follow.
+    for (operation, clocks, writes) in [(Operation::AdmitSuccess, 1, 1), (Operation::AdmitBytesSuccess, 2, 3)] {
+        let timings = paired(&contenders, operation, &load, 1, effort);
+        let [hash, index, narrow, wide, clock, rmw, f1, f1_held, f2, f2_held] = &timings[..] else {
+            unreachable!("as many timings as contenders");
+        };
+        if writes == 1 {
+            checks.push(Check::of(operation, peers, f1, &[(1, hash), (1, index), (1, narrow), (1, rmw)]));
+            checks.push(Check::of(operation, peers, f1_held, &[(1, narrow), (1, rmw)]));
+        }
+        let mut parts = vec![(1, hash), (1, index), (1, wide), (clocks, clock), (writes, rmw)];
+        checks.push(Check::of(operation, peers, f2, &parts));
+        parts.drain(..2);
+        checks.push(Check::of(operation, peers, f2_held, &parts));
+    }
+    checks
 }

@@ -1,22 +1,27 @@
 //! F1, the least that any look-up with a change costs: keyed hash, tag line, one record line, one CAS. And the same
-//! through a held pointer: gate load and one CAS.
+//! through a held pointer: gate load and one CAS. And the gate load alone.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use zerocopy::{FromBytes, IntoBytes, KnownLayout};
+
 use super::table::{Record, Table};
-use crate::subject::Subject;
+use crate::subject::{Operation, Subject};
 use crate::workload::{Key, Workload};
 
-#[repr(align(64))]
+#[derive(FromBytes, IntoBytes, KnownLayout)]
+#[repr(C, align(64))]
 pub struct OneLine {
     key: Key,
     gate: AtomicU64,
+    count: AtomicU64,
+    rest: [u64; 2],
 }
 
 impl Record for OneLine {
-    fn of(key: Key) -> Self {
-        OneLine { key, gate: AtomicU64::new(0) }
+    fn set_key(&mut self, key: Key) {
+        self.key = key;
     }
 
     fn key(&self) -> &Key {
@@ -27,13 +32,17 @@ impl Record for OneLine {
 impl OneLine {
     /// Gate load and one CAS, again where another thread was faster.
     #[inline]
-    fn bump(&self) {
-        let mut gate = self.gate.load(Ordering::Acquire);
-        while let Err(now) =
-            self.gate.compare_exchange_weak(gate, gate.wrapping_add(1), Ordering::AcqRel, Ordering::Acquire)
-        {
-            gate = now;
+    fn bump(&self) -> bool {
+        if self.gate.load(Ordering::Acquire) != 0 {
+            return false;
         }
+        let mut count = self.count.load(Ordering::Relaxed);
+        while let Err(now) =
+            self.count.compare_exchange_weak(count, count.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed)
+        {
+            count = now;
+        }
+        true
     }
 }
 
@@ -41,15 +50,9 @@ impl OneLine {
 pub struct ByKey(pub Table<OneLine>);
 
 impl Subject for ByKey {
-    fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
-        let mut refused = 0;
-        for id in &load.ids[stretch] {
-            match self.0.find(id.as_bytes()) {
-                Some(record) => record.bump(),
-                None => refused += 1,
-            }
-        }
-        refused
+    fn run(&self, _: Operation, load: &Workload, stretch: Range<usize>) -> usize {
+        let passes = |key: &Key| self.0.find(key).is_some_and(OneLine::bump);
+        load.ids[stretch].iter().map(|id| usize::from(!passes(id.as_bytes()))).sum()
     }
 }
 
@@ -57,10 +60,17 @@ impl Subject for ByKey {
 pub struct Held(pub Table<OneLine>);
 
 impl Subject for Held {
-    fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
-        for &at in &load.order[stretch] {
-            self.0.at(at).bump();
-        }
-        0
+    fn run(&self, _: Operation, load: &Workload, stretch: Range<usize>) -> usize {
+        load.order[stretch].iter().map(|&at| usize::from(!self.0.at(at).bump())).sum()
+    }
+}
+
+/// One atomic load through a held pointer, in a loop.
+pub struct OneLoad(pub Table<OneLine>);
+
+impl Subject for OneLoad {
+    fn run(&self, _: Operation, load: &Workload, stretch: Range<usize>) -> usize {
+        let closed = |at: u32| self.0.at(at).gate.load(Ordering::Acquire) == 0;
+        load.order[stretch].iter().map(|&at| usize::from(!closed(at))).sum()
     }
 }

@@ -6,4 +6,5 @@ pub mod full;
 pub mod hash;
 pub mod least;
 pub mod parts;
+pub mod slab;
 pub mod table;

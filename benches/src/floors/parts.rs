@@ -5,9 +5,12 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use zerocopy::{FromBytes, IntoBytes, KnownLayout};
+
 use super::full::coarse_now;
 use super::hash::KeyedHash;
-use crate::subject::Subject;
+use super::slab::slab;
+use crate::subject::{Operation, Subject};
 use crate::workload::{Rng, Workload};
 
 /// The hash alone.
@@ -20,7 +23,7 @@ impl HashOnly {
 }
 
 impl Subject for HashOnly {
-    fn run(&self, load: &Workload, stretch: Range<usize>) -> usize {
+    fn run(&self, _: Operation, load: &Workload, stretch: Range<usize>) -> usize {
         for id in &load.ids[stretch] {
             black_box(self.0.of(id.as_bytes()));
         }
@@ -32,7 +35,7 @@ impl Subject for HashOnly {
 pub struct CoarseClock;
 
 impl Subject for CoarseClock {
-    fn run(&self, _: &Workload, stretch: Range<usize>) -> usize {
+    fn run(&self, _: Operation, _: &Workload, stretch: Range<usize>) -> usize {
         for _ in stretch {
             black_box(coarse_now());
         }
@@ -40,30 +43,32 @@ impl Subject for CoarseClock {
     }
 }
 
-#[repr(align(64))]
-struct Line(u32);
+#[derive(FromBytes, IntoBytes, KnownLayout)]
+#[repr(C, align(64))]
+struct Line([u32; 16]);
 
 /// Loads that each wait for the one before: a walk over all lines of a footprint in random order.
-pub struct DependentLoads(Box<[Line]>);
+pub struct DependentLoads(&'static [Line]);
 
 impl DependentLoads {
     pub fn over(bytes: usize) -> Self {
         let lines = (bytes / size_of::<Line>()).max(1);
         let mut order: Vec<u32> = (0..lines as u32).collect();
         Rng::new(lines as u64).shuffle(&mut order);
-        let mut walk: Vec<Line> = (0..lines).map(|_| Line(0)).collect();
+        let walk = slab::<Line>(lines);
         for (i, &from) in order.iter().enumerate() {
-            walk[from as usize] = Line(order[(i + 1) % lines]);
+            walk[from as usize].0[0] = order[(i + 1) % lines];
         }
-        DependentLoads(walk.into_boxed_slice())
+        DependentLoads(walk)
     }
 }
 
 impl Subject for DependentLoads {
-    fn run(&self, _: &Workload, stretch: Range<usize>) -> usize {
-        let mut at = 0;
+    fn run(&self, _: Operation, _: &Workload, stretch: Range<usize>) -> usize {
+        // Each stretch begins elsewhere on the walk: what an earlier one has brought into the caches it meets by chance only.
+        let mut at = Rng::new(stretch.start as u64).below(self.0.len());
         for _ in stretch {
-            at = self.0[at].0 as usize;
+            at = self.0[at].0[0] as usize;
         }
         black_box(at);
         0
@@ -87,7 +92,7 @@ impl OneCas {
 }
 
 impl Subject for OneCas {
-    fn run(&self, _: &Workload, stretch: Range<usize>) -> usize {
+    fn run(&self, _: Operation, _: &Workload, stretch: Range<usize>) -> usize {
         let mut refused = 0;
         for i in stretch {
             let line = &self.0[i % CAS_LINES].0;

@@ -3,7 +3,10 @@
 //! look-ups by borrowed key before `entry`, guards dropped before the next structure is touched, no `powf` while less
 //! than a second has passed.
 
+pub mod breakers;
 pub mod conventional;
+pub mod limiters;
+pub mod lookups;
 pub mod one_entry;
 pub mod reputation;
 #[cfg(test)]
@@ -16,6 +19,8 @@ use crate::workload::Key;
 pub trait Gate: Sync {
     /// May I talk to this peer, and send so much?
     fn admit(&self, peer: &Key, bytes: u32) -> bool;
+    /// Takes bytes from the peer's bucket and from the global one; asks nothing else.
+    fn take(&self, peer: &Key, bytes: u32) -> bool;
     /// The exchange went well.
     fn success(&self, peer: &Key, latency_ms: Option<f64>);
     /// The exchange failed.

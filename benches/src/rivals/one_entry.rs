@@ -83,6 +83,17 @@ impl Gate for OneEntry {
     }
 
     #[inline]
+    fn take(&self, peer: &Key, bytes: u32) -> bool {
+        let Some(cells) = cells(bytes) else { return true };
+        let ask = |entry: &Entry| matches!(entry.limiter.check_n(cells), Ok(Ok(())));
+        let allowed = match self.peers.get(peer) {
+            Some(known) => ask(&known),
+            None => ask(&self.peers.entry(*peer).or_insert_with(|| self.newcomer())),
+        };
+        allowed && matches!(self.global.check_n(cells), Ok(Ok(())))
+    }
+
+    #[inline]
     fn success(&self, peer: &Key, latency_ms: Option<f64>) {
         self.with_entry(peer, |entry, now| {
             entry.breaker.on_success();

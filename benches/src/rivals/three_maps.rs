@@ -102,13 +102,15 @@ impl Gate for ThreeMaps {
         {
             return false;
         }
-        match cells(bytes) {
-            None => true,
-            Some(cells) => {
-                matches!(self.per_peer.check_key_n(peer, cells), Ok(Ok(())))
-                    && matches!(self.global.check_n(cells), Ok(Ok(())))
-            }
-        }
+        self.take(peer, bytes)
+    }
+
+    #[inline]
+    fn take(&self, peer: &Key, bytes: u32) -> bool {
+        cells(bytes).is_none_or(|cells| {
+            matches!(self.per_peer.check_key_n(peer, cells), Ok(Ok(())))
+                && matches!(self.global.check_n(cells), Ok(Ok(())))
+        })
     }
 
     #[inline]

@@ -69,19 +69,25 @@ pub(super) fn peer_id(text: &str) -> Result<PeerId, Error> {
     text.parse().map_err(|error: crate::id::PeerIdError| ErrorCode::BadPeerId.error(error.to_string()))
 }
 
-/// A list's length: 10 unless told.
+/// A list's length unless told; the schema shows it as the argument's default.
+pub(super) const DEFAULT_LENGTH: i64 = 10;
+
+/// A list's length. `null` counts as left out: generated clients send it for what was not set.
 pub(super) fn length(limit: Option<i64>) -> Result<usize, Error> {
-    let limit = limit.unwrap_or(10);
+    let limit = limit.unwrap_or(DEFAULT_LENGTH);
     if !(0..=MAX_LIST).contains(&limit) {
         return Err(ErrorCode::LimitOutOfRange.error(format!("limit must be 0 to {MAX_LIST}, not {limit}")));
     }
     Ok(limit as usize)
 }
 
-/// What a list of this length counts for, a field of each entry for a tenth.
+/// What looking through all peers counts for.
+const PASS: usize = 100;
+
+/// What a list of this length counts for: looking through all peers, and a tenth for a field of each entry.
 pub(super) fn list_complexity(limit: Option<i64>, child: usize) -> usize {
-    let length = limit.unwrap_or(10).clamp(0, MAX_LIST) as usize;
-    10 + (length * child).div_ceil(10)
+    let length = limit.unwrap_or(DEFAULT_LENGTH).clamp(0, MAX_LIST) as usize;
+    PASS + (length * child).div_ceil(10)
 }
 
 /// The publication that this request reads, or the latest where the schema lacks [`Safeguards`](super::Safeguards).

@@ -4,7 +4,8 @@
 //! node's [`Authorisation`] lets it. A node with a schema of its own merges [`Query`], [`Mutation`] and [`Subscription`] into
 //! it, gives the schema a [`Publisher`] as data, and should add the extension [`Safeguards`].
 //!
-//! All fields of one request read one publication, so that they agree; its time and age are in the answer's extensions.
+//! All fields of one request read one publication, so that they agree; its number, time and age are in the answer's
+//! extensions, under `snapshot`. A list's `limit` is 10 when it is left out or null.
 //! Errors bear a `code`:
 //!
 //! | code | meaning |
@@ -42,7 +43,7 @@ use crate::snapshot::Publisher;
 
 /// Deepest nesting of a request.
 pub const MAX_DEPTH: usize = 16;
-/// Largest complexity of a request: its fields, those of lists by a tenth of their length.
+/// Largest complexity of a request: its fields, those of lists by a tenth of their length, and 100 for each list.
 pub const MAX_COMPLEXITY: usize = 3000;
 /// Longest list that a query gives.
 pub const MAX_LIST: i64 = 1000;

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result};
 
-use super::error::{length, list_complexity, peer_id, published};
+use super::error::{DEFAULT_LENGTH, length, list_complexity, peer_id, published};
 use super::objects::{
     BandwidthStats, CircuitBreakerState, CircuitBreakerSummary, NetworkResilienceSummary, PeerReputation,
     ReputationSummary,
@@ -36,9 +36,13 @@ impl ResilienceQuery {
         Ok(published(ctx)?.peer(&id).map(PeerReputation::from))
     }
 
-    /// The peers with the highest scores, banned ones left out: 10 unless told, at most 1000.
+    /// The peers with the highest scores, banned ones left out: 10 unless told (null is 10, too), at most 1000.
     #[graphql(complexity = "list_complexity(limit, child_complexity)")]
-    async fn get_top_peers_by_reputation(&self, ctx: &Context<'_>, limit: Option<i64>) -> Result<Vec<PeerReputation>> {
+    async fn get_top_peers_by_reputation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Some(DEFAULT_LENGTH)")] limit: Option<i64>,
+    ) -> Result<Vec<PeerReputation>> {
         let n = length(limit)?;
         Ok(published(ctx)?.best_peers(n).into_iter().map(PeerReputation::from).collect())
     }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
-use super::error::{ErrorCode, length, list_complexity, peer_id, published};
+use super::error::{DEFAULT_LENGTH, ErrorCode, length, list_complexity, peer_id, published};
 use crate::breaker::BreakerState;
 use crate::event::Event;
 use crate::id::PeerId;
@@ -234,7 +234,7 @@ impl RecordQuery {
     async fn get_peer_records(
         &self,
         ctx: &Context<'_>,
-        limit: Option<i64>,
+        #[graphql(default_with = "Some(DEFAULT_LENGTH)")] limit: Option<i64>,
         after: Option<String>,
         filter: Option<PeerFilter>,
     ) -> Result<PeerPage> {
@@ -266,14 +266,22 @@ impl RecordQuery {
 
     /// The worst of the peers in trouble: banned, open, half-open, then those on probation or under an override.
     #[graphql(complexity = "list_complexity(limit, child_complexity)")]
-    async fn get_worst_peers(&self, ctx: &Context<'_>, limit: Option<i64>) -> Result<Vec<PeerRecord>> {
+    async fn get_worst_peers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Some(DEFAULT_LENGTH)")] limit: Option<i64>,
+    ) -> Result<Vec<PeerRecord>> {
         let (n, published) = (length(limit)?, published(ctx)?);
         Ok(published.worst_peers(n).0.into_iter().map(|peer| PeerRecord::new(peer, published.taken_at)).collect())
     }
 
     /// Bans in force, the one that ends first first.
     #[graphql(complexity = "list_complexity(limit, child_complexity)")]
-    async fn get_peer_bans(&self, ctx: &Context<'_>, limit: Option<i64>) -> Result<Vec<PeerBan>> {
+    async fn get_peer_bans(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Some(DEFAULT_LENGTH)")] limit: Option<i64>,
+    ) -> Result<Vec<PeerBan>> {
         let (n, published) = (length(limit)?, published(ctx)?);
         let end = |peer: &PeerView| peer.ban.map(|ban| (ban.remaining.is_none(), ban.remaining));
         let mut banned: Vec<&PeerView> = published.peers.iter().filter(|peer| peer.ban.is_some()).collect();
@@ -283,7 +291,11 @@ impl RecordQuery {
 
     /// The newest events, newest first: 10 unless told, at most 256 are kept.
     #[graphql(complexity = "list_complexity(limit, child_complexity)")]
-    async fn get_recent_peer_events(&self, ctx: &Context<'_>, limit: Option<i64>) -> Result<Vec<PeerEvent>> {
+    async fn get_recent_peer_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Some(DEFAULT_LENGTH)")] limit: Option<i64>,
+    ) -> Result<Vec<PeerEvent>> {
         let (n, published) = (length(limit)?, published(ctx)?);
         Ok(published.events().iter().rev().take(n).map(PeerEvent::from).collect())
     }

@@ -9,17 +9,26 @@ use std::collections::HashMap;
 use async_graphql::Name;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
-/// Deepest nesting of brackets in the text, strings and comments left out.
+/// What a text would cost the parser.
+pub(super) struct Measure {
+    /// Deepest nesting of brackets.
+    pub(super) nesting: usize,
+    /// Names, numbers, strings and opening brackets.
+    pub(super) tokens: usize,
+}
+
+/// Measures a text; brackets and words in strings and comments are left out.
 ///
-/// Reads strings as GraphQL's grammar does, so that no bracket can be hidden from it that the parser would see.
-pub(super) fn nesting(query: &str) -> usize {
+/// Reads strings as GraphQL's grammar does, so that nothing can be hidden from it that the parser would see.
+pub(super) fn measure(query: &str) -> Measure {
     let text = query.as_bytes();
-    let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0, 0, 0);
     while let Some(&byte) = text.get(at) {
         at += match byte {
             b'{' | b'[' | b'(' => {
                 depth += 1;
                 deepest = deepest.max(depth);
+                tokens += 1;
                 1
             }
             b'}' | b']' | b')' => {
@@ -27,11 +36,22 @@ pub(super) fn nesting(query: &str) -> usize {
                 1
             }
             b'#' => text[at..].iter().take_while(|&&byte| byte != b'\n' && byte != b'\r').count(),
-            b'"' => string_length(&text[at..]),
+            b'"' => {
+                tokens += 1;
+                string_length(&text[at..])
+            }
+            _ if is_of_word(&byte) => {
+                tokens += 1;
+                text[at..].iter().take_while(|byte| is_of_word(byte)).count()
+            }
             _ => 1,
         };
     }
-    deepest
+    Measure { nesting: deepest, tokens }
+}
+
+fn is_of_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
 /// Length of the string that a text begins with, to its closing quotes, or to where the grammar ends it unclosed.
@@ -122,6 +142,18 @@ mod tests {
     use super::*;
     use async_graphql::parser::parse_query;
     use std::fmt::Write;
+
+    fn nesting(query: &str) -> usize {
+        measure(query).nesting
+    }
+
+    #[test]
+    fn tokens_are_counted_where_the_parser_sees_them() {
+        let tokens = |query: &str| measure(query).tokens;
+        assert_eq!(tokens("{ first_1: a(b: 12, c: \"x y z\", d: [\"\"\"1 2\"\"\"]) { e } } # f g h"), 13);
+        assert_eq!(tokens("{a,b\tc\n...D}"), 5);
+        assert_eq!(tokens("  ,,, \n"), 0);
+    }
 
     #[test]
     fn brackets_are_counted_where_the_parser_sees_them() {

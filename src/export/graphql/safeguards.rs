@@ -6,17 +6,20 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest, NextRequest, NextValidation,
 };
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Request, Response, ServerError, ServerResult, ValidationResult, Variables, async_trait, value};
 
 use super::error::ErrorCode;
-use super::request_size::{fields, fragment_chain_exceeds, nesting};
+use super::request_size::{fields, fragment_chain_exceeds, measure};
 use super::{MAX_COMPLEXITY, MAX_DEPTH};
 use crate::snapshot::rfc3339::Rfc3339;
 use crate::snapshot::{Published, Publisher};
 
 /// Most nested brackets in a request: those of the selections and of their arguments.
 const MAX_NESTING: usize = 2 * MAX_DEPTH;
+
+/// Most tokens in a request: the parser takes microseconds for each.
+const MAX_TOKENS: usize = 2 * MAX_COMPLEXITY;
 
 /// A schema extension that refuses requests which would be costly to look through, gives all fields of a request the same
 /// publication, and gives every error of the request itself a code. A schema that merges this module's queries should have
@@ -45,8 +48,12 @@ fn refuse<T>(code: ErrorCode, message: &str) -> ServerResult<T> {
 
 /// A parsed query that is worth looking at.
 fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
-    if nesting(query) > MAX_NESTING {
+    let measure = measure(query);
+    if measure.nesting > MAX_NESTING {
         return refuse(ErrorCode::QueryTooDeep, "The query is nested too deep.");
+    }
+    if measure.tokens > MAX_TOKENS {
+        return refuse(ErrorCode::QueryTooComplex, "The query is too long.");
     }
     let document = parse_query(query).map_err(|error| coded(ErrorCode::ParseFailed, error.into()))?;
     if fields(&document) > MAX_COMPLEXITY {
@@ -58,6 +65,15 @@ fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
     Ok(document)
 }
 
+/// Whether the operation of this name, or the only one, is a subscription.
+fn is_subscription(document: &ExecutableDocument, wanted: Option<&str>) -> bool {
+    let mut operations = document.operations.iter();
+    operations.any(|(name, operation)| {
+        let chosen = wanted.is_none_or(|wanted| name.is_some_and(|name| name == wanted));
+        chosen && operation.node.ty == OperationType::Subscription
+    })
+}
+
 #[async_trait::async_trait]
 impl Extension for OneRequest {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
@@ -66,6 +82,7 @@ impl Extension for OneRequest {
             Some(published) => response.extension(
                 "snapshot",
                 value!({
+                    "number": published.number(),
                     "takenAt": Rfc3339(published.taken_at).to_string(),
                     "ageMs": published.age().as_secs_f64() * 1000.0,
                 }),
@@ -81,8 +98,10 @@ impl Extension for OneRequest {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let document = parsed(&request.query)?;
+        let follows = is_subscription(&document, request.operation_name.as_deref());
         request.set_parsed_query(document);
-        if let Some(publisher) = ctx.data_opt::<Publisher>() {
+        // A subscription lasts: it would keep the snapshot that was the latest when it began for as long as it is read.
+        if let Some(publisher) = ctx.data_opt::<Publisher>().filter(|_| !follows) {
             let published = self.published.get_or_init(|| publisher.latest());
             request = request.data(published.clone());
         }

@@ -50,6 +50,9 @@ impl Follower {
             }
             if batch.events.len() < BATCH {
                 tokio::time::sleep(PERIOD).await;
+            } else {
+                // Others have their turn, however fast events come that this reader does not want.
+                tokio::task::yield_now().await;
             }
         }
     }

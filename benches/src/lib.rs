@@ -1,0 +1,24 @@
+//! Benchmarks of peerguard: paired rounds against what a user would assemble today, and against the bare memory.
+
+pub mod args;
+pub mod contact;
+pub mod docs;
+pub mod floors;
+pub mod goals;
+pub mod json;
+pub mod measure;
+pub mod memory;
+pub mod ours;
+pub mod passes;
+pub mod plan;
+pub mod plots;
+pub mod report;
+pub mod results;
+pub mod rivals;
+pub mod run;
+#[cfg(feature = "exporters")]
+pub mod scrape;
+pub mod stats;
+pub mod subject;
+pub mod tails;
+pub mod workload;

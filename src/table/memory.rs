@@ -1,0 +1,62 @@
+//! What the table asks of the memory under it: lines ahead of their use, and large pages. The only unsafe code outside the C
+//! border: both are hints that change no value.
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+
+/// Asks for the cache line of a value that is about to be read.
+#[inline(always)]
+pub(super) fn prefetch<T>(value: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that a program can see, and does not fault whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(value.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
+/// A slice of `n` values, on large pages where the system gives them: a look-up in a large table misses the caches anyway, and
+/// should not miss the translation of its address as well.
+pub(super) fn slab<T>(n: usize, make: impl Fn() -> T) -> Box<[T]> {
+    let mut values = Vec::with_capacity(n);
+    on_large_pages(values.spare_capacity_mut());
+    values.extend((0..n).map(|_| make()));
+    values.into_boxed_slice()
+}
+
+/// Below this many bytes a slab is left as it is.
+const LARGE: usize = 1 << 22;
+
+#[cfg(target_os = "linux")]
+fn on_large_pages<T>(memory: &mut [MaybeUninit<T>]) {
+    use rustix::mm::{Advice, madvise};
+    let page = rustix::param::page_size();
+    let start = memory.as_mut_ptr() as usize;
+    let (first, end) = (start.next_multiple_of(page), start + size_of_val(memory));
+    if size_of_val(memory) < LARGE {
+        return;
+    }
+    // SAFETY: the pages lie within the allocation, and the advice changes how they are backed, not what they hold.
+    let advised = unsafe { madvise(first as *mut _, (end - first) & !(page - 1), Advice::LinuxHugepage) };
+    // A kernel without large pages refuses; the slab works all the same.
+    let _ = advised;
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_large_pages<T>(_: &mut [MaybeUninit<T>]) {}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slab_holds_what_was_made_however_large() {
+        for n in [0, 3, 1 << 20] {
+            let slab = slab(n, || 7u64);
+            prefetch(slab.as_ptr());
+            assert!(slab.len() == n && slab.iter().all(|&value| value == 7));
+        }
+    }
+}
