@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::explore::{FULL, explore, race};
 use super::stage::{One, SECOND, START, config};
+use crate::breaker::gate::GateWord;
 use crate::breaker::transition::Asker;
 use crate::config::PeerLimits;
 use crate::peer::admit::Demand;
@@ -49,6 +50,12 @@ fn the_loser_of_the_last_probe_owes_no_bytes() {
     });
 }
 
+/// The limit that a take meets.
+fn limit(one: &One, word: GateWord) -> Rate {
+    let inherited = Rate::new(1);
+    if word.limited() { one.own.rate(Direction::Upload, inherited) } else { inherited }
+}
+
 #[test]
 fn who_sees_that_a_peer_has_limits_sees_them() {
     explore("own limits x take", 9, FULL, |turn| {
@@ -59,7 +66,7 @@ fn who_sees_that_a_peer_has_limits_sees_them() {
             |one| one.record.set_limits(&one.own, PeerLimits { upload: Some(5), download: Some(7) }),
             |one| {
                 let word = one.record.gate.load(Ordering::Acquire);
-                (word.limited(), one.own.rate(Direction::Upload, word, Rate::new(1)))
+                (word.limited(), limit(one, word))
             },
         );
         let expected = if rate.0 { Rate::new(5) } else { Rate::new(1) };
@@ -79,7 +86,7 @@ fn own_limits_that_are_shown_are_applied() {
         );
         let shown = one.own.get().upload;
         let word = one.record.gate.load(Ordering::Acquire);
-        let applied = one.own.rate(Direction::Upload, word, Rate::new(1));
+        let applied = limit(&one, word);
         assert_eq!(applied, shown.map_or(Rate::new(1), Rate::new), "what a view shows is what a take meets");
     });
 }

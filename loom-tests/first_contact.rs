@@ -152,13 +152,13 @@ fn own_limits_survive_an_eviction_that_has_judged() {
 fn a_pinned_record_stays() {
     explore("pinned record x evict", 19, FULL, |turn| {
         let many = Many::new(1);
-        let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
+        let held = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted) = race(
             turn,
             &many,
             move |many| {
-                many.table.record(slot).sync_successes.add(1, Ordering::Relaxed);
-                many.table.unpin(slot);
+                many.table.record(held.slot).sync_successes.add(1, Ordering::Relaxed);
+                many.table.unpin(held.slot);
             },
             |many| many.report(&id(B), Outcome::SyncFailure),
         );
@@ -171,11 +171,11 @@ fn a_pinned_record_stays() {
 fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
     explore("unpin x pin x evict", 3280, BOUNDED, |turn| {
         let many = Many::new(1);
-        let slot = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
+        let held = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
         let ((), inserted, pinned) = race3(
             turn,
             &many,
-            move |many| many.table.unpin(slot),
+            move |many| many.table.unpin(held.slot),
             |many| many.meet(&id(B)),
             |many| many.table.pin_found(&id(A)).map(|pin| pin.keep()),
         );
@@ -192,11 +192,11 @@ fn a_peer_with_as_many_pins_as_fit_gets_no_second_record() {
         let many = Many::new(2);
         let pin = |many: &Many| many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().map(|pin| pin.keep());
         // As many as fit under loom.
-        let [slot, ..] = [(); 3].map(|()| pin(&many).expect("so many pins fit"));
+        let [held, ..] = [(); 3].map(|()| pin(&many).expect("so many pins fit"));
         assert_eq!(pin(&many), None, "one more does not");
-        let ((), pinned) = race(turn, &many, move |many| many.table.unpin(slot), pin);
+        let ((), pinned) = race(turn, &many, move |many| many.table.unpin(held.slot), pin);
         assert_eq!(many.tenants().len(), 1, "a peer whose record cannot be pinned has one record all the same");
-        assert!(pinned.is_none_or(|pinned| pinned == slot), "and a pin is on that one");
+        assert!(pinned.is_none_or(|pinned| pinned == held), "and a pin is on that one");
         assert_eq!(pin(&many).is_some(), pinned.is_none(), "the pin that was given back can be taken, once");
     });
 }

@@ -32,7 +32,7 @@ fn plain() -> Config {
 fn succeed(record: &Record, life: u32, rules: &Rules) -> Option<Recorded> {
     let traffic = Traffic { sent: 300, received: 0 };
     let report = Report { outcome: Outcome::SyncSuccess, latency: Some(12.0), traffic };
-    record.report_plainly(&report, Standing::Call, Some(life), START, rules)
+    record.report_plainly(&report, None, life, START, rules)
 }
 
 /// Bytes that a record has sent.

@@ -14,7 +14,9 @@ use super::text_handle::{TEXTS, peerguard_text};
 /// What tells others how a guard's peers fare. 0 is never one.
 pub type peerguard_exporter = u64;
 
-static EXPORTERS: Registry<Exporting> = Registry::new(Kind::Exporter);
+crate::sync::global! {
+    static EXPORTERS: Registry<Exporting> = Registry::new(Kind::Exporter);
+}
 
 /// Prometheus' classic text, version 0.0.4.
 pub const PEERGUARD_METRICS_CLASSIC: u32 = 0;

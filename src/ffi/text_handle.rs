@@ -13,7 +13,9 @@ use super::status::Answer;
 /// A text that a call made. 0 is never one.
 pub type peerguard_text = u64;
 
-pub(super) static TEXTS: Registry<Vec<u8>> = Registry::new(Kind::Text);
+crate::sync::global! {
+    pub(super) static TEXTS: Registry<Vec<u8>> = Registry::new(Kind::Text);
+}
 
 /// Tells how many bytes a text has. It ends without a 0.
 ///

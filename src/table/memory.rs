@@ -47,7 +47,7 @@ fn on_large_pages<T>(memory: &mut [MaybeUninit<T>]) {
 #[cfg(not(target_os = "linux"))]
 fn on_large_pages<T>(_: &mut [MaybeUninit<T>]) {}
 
-#[cfg(test)]
+#[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
 
