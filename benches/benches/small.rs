@@ -16,7 +16,9 @@ fn small(c: &mut Criterion) {
     let load = Workload::new(PEERS, Skew::Uniform, 1 << 16);
     let strangers = Workload::new(PEERS + 1, Skew::Uniform, 1 << 16);
     let guard = ours::guard(2 * PEERS);
-    load.peers.iter().for_each(|&key| drop(guard.record_success(&PeerId::new(key), None)));
+    load.peers.iter().for_each(|&key| {
+        let _ = guard.record_success(&PeerId::new(key), None);
+    });
     let mut known = load.ids.iter().cycle();
     let mut unknown = strangers.ids.iter().cycle();
     let mut next = || known.next().expect("an endless stream");

@@ -31,7 +31,7 @@ impl Rng {
         Rng(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,11 +41,11 @@ impl Rng {
 
     /// Uniform in `0..n`, by the multiply-shift reduction (its bias is below n / 2^64).
     pub fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
+        ((u128::from(self.draw()) * n as u128) >> 64) as usize
     }
 
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
@@ -100,7 +100,7 @@ impl Workload {
 pub fn random_key(rng: &mut Rng) -> Key {
     let mut key = [0; 32];
     for word in key.chunks_exact_mut(8) {
-        word.copy_from_slice(&rng.next().to_le_bytes());
+        word.copy_from_slice(&rng.draw().to_le_bytes());
     }
     key
 }

@@ -28,7 +28,6 @@ impl PeerGuard {
     ///     }
     /// }
     /// ```
-    #[must_use]
     pub fn admit_batch<'a>(&'a self, peers: &'a [PeerId]) -> AdmitBatch<'a> {
         AdmitBatch { guard: self, peers, next: 0, places: [Place::default(); AHEAD] }
     }

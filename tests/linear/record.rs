@@ -23,6 +23,9 @@ pub fn terms(config: &Config) -> Option<[Terms; 2]> {
     Some([own, all])
 }
 
+/// What one thread wrote down, with its number.
+type Written = (usize, Vec<Entry>, Vec<Move>);
+
 /// A guard with its calls, ready to be made.
 pub struct Stage {
     seed: u64,
@@ -35,7 +38,7 @@ pub struct Stage {
     /// Threads that have arrived; calls that each has begun.
     arrived: AtomicU64,
     begun: [AtomicU64; THREADS],
-    recorded: Mutex<Vec<(usize, Vec<Entry>, Vec<Move>)>>,
+    recorded: Mutex<Vec<Written>>,
 }
 
 /// A permit that is out.
