@@ -398,7 +398,7 @@ typedef struct peerguard_traffic {
 typedef struct peerguard_config {
   // sizeof(peerguard_config), set by `peerguard_config_init`.
   size_t struct_size;
-  // Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 205 bytes for each.
+  // Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 220 bytes for each.
   uint64_t max_peers;
   // Events that are kept: 1 to 2^20 (1024), 56 bytes each.
   uint64_t event_capacity;
@@ -919,7 +919,7 @@ int32_t peerguard_config_check(const struct peerguard_config *config,
 
 // Makes a guard.
 //
-// Takes all its memory now, about 205 bytes for each of `max_peers`. `clock`: the node's own, or NULL for the system's,
+// Takes all its memory now, about 220 bytes for each of `max_peers`. `clock`: the node's own, or NULL for the system's,
 // which counts the time that a machine is suspended. `guard` receives the handle; free it with `peerguard_free`. Any
 // thread; milliseconds.
 //

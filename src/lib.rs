@@ -24,9 +24,10 @@
 //!
 //! # Costs
 //! Every call on a peer's hot path is lock-free, allocates nothing and reads the clock at most once. A check of a closed peer
-//! by key is a hash and two to three cache lines; through a [`Peer`] it is one load. A report is one read-modify-write for
-//! its counter, one for the score unless that stays as it is, one or two for latency and bytes where given, and two for the
-//! pin that a report by key needs. First contact and eviction hold two lines of the index for a moment; they never hold up a
+//! by key is a hash and three to four cache lines; through a [`Peer`] it is one load. A success that changes nothing but
+//! counters is one read-modify-write, bytes included, and one for the latency where given; bytes are one for each bucket that
+//! is limited. Any other report is one for its counter, one for the score unless that stays as it is, one for the breaker, and
+//! two for the pin that a report by key needs. First contact and eviction hold two lines of the index for a moment; they never hold up a
 //! check, or a peer that has a record.
 //!
 //! # Time

@@ -16,12 +16,16 @@ pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 
 #[cfg(not(peerguard_loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::Mutex;
+#[cfg(all(feature = "capi", not(peerguard_loom)))]
+pub(crate) use std::sync::MutexGuard;
 
 #[cfg(peerguard_loom)]
-pub(crate) use loom::sync::atomic::{Ordering, fence};
+pub(crate) use loom::sync::Mutex;
+#[cfg(all(feature = "capi", peerguard_loom))]
+pub(crate) use loom::sync::MutexGuard;
 #[cfg(peerguard_loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::atomic::{Ordering, fence};
 #[cfg(peerguard_loom)]
 pub(crate) use words::AtomicU64;
 #[cfg(all(feature = "capi", peerguard_loom))]

@@ -95,7 +95,7 @@ const COARSE_BURST: u64 = 64;
 impl PeerGuard {
     /// A guard on the system's clock.
     ///
-    /// Takes all its memory now: about 205 bytes for each of `max_peers`.
+    /// Takes all its memory now: about 220 bytes for each of `max_peers`.
     ///
     /// # Errors
     /// The first field of `config` that is out of its range.
