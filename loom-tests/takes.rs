@@ -85,7 +85,7 @@ fn a_refund_never_fills_the_next_tenants_bucket() {
 
 #[test]
 fn a_success_by_key_is_its_own_peers() {
-    explore("admit, success by key x first report of another", 11_000, SHALLOW, |turn| {
+    explore("admit, success by key x first report of another", 4500, SHALLOW, |turn| {
         let guard = guard();
         let (_, _) = race(
             turn,
