@@ -10,7 +10,7 @@ use crate::id::PeerId;
 use crate::peer::view::{PeerView, Wall};
 use crate::snapshot::order::{SyncOrder, top_peers};
 use crate::snapshot::{LatencyQuantiles, Snapshot, Tally, Totals};
-use crate::sync::{Ordering, Packed, Word};
+use crate::sync::{Ordering, Packed, Word, fence};
 use crate::token_bucket::Direction;
 
 impl PeerGuard {
@@ -191,6 +191,8 @@ impl Inner {
     /// anything was evicted meanwhile, doubles are dropped.
     fn collect_views(&self, wall: Wall) -> Vec<PeerView> {
         let before = self.counters.sum(Total::Evictions);
+        // Acquire: pairs with the Release fence of an eviction that is in the sum: its old record is not read any more.
+        fence(Ordering::Acquire);
         let mut peers = Vec::with_capacity(self.table.len());
         peers.extend(self.views(wall));
         if self.counters.sum(Total::Evictions) != before {

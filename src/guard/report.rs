@@ -123,7 +123,13 @@ impl Inner {
         let granted = ticket.traffic();
         report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);
         report.traffic.received = report.traffic.received.saturating_add(granted.received);
-        let recent = if matches!(ticket.hold, Hold::Seen | Hold::Lent) && !ticket.probe {
+        // A life comes again after 2^20 tenancies of its slot; the key tells. What is borrowed is pinned.
+        let known = match ticket.hold {
+            Hold::Seen => self.table.record(ticket.tenancy.slot).holds(&ticket.id.words()),
+            Hold::Lent => true,
+            Hold::Kept | Hold::Unknown | Hold::Untracked => false,
+        };
+        let recent = if known && !ticket.probe {
             match self.report_plainly(ticket.tenancy, &report, Some(ticket.generation)) {
                 Ok(recorded) => return recorded,
                 Err(recent) => recent,

@@ -130,6 +130,8 @@ impl Table {
         if !self.claim(candidate) {
             return None;
         }
+        // Release: pairs with the Acquire fence of `Inner::collect_views`: who sees the eviction counted sees the claim.
+        fence(Ordering::Release);
         let moved = self.record(candidate.tenancy.slot).begin_flow(candidate.meta.claimed().life());
         self.note_eviction(candidate, moved, site);
         let slot = candidate.tenancy.slot;
