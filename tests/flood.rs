@@ -75,10 +75,19 @@ fn unknown(n: u64) -> PeerId {
 /// Those whom a flood must not push out.
 struct Settled<'g> {
     handles: Vec<Peer>,
-    permits: Vec<Permit<'g>>,
+    probes: Vec<Permit<'g>>,
 }
 
-fn settle(guard: &PeerGuard) -> Settled<'_> {
+/// Probes first, since their peers' open time must pass.
+fn settle<'g>(guard: &'g PeerGuard, hand: &ManualClock) -> Settled<'g> {
+    for n in PINNED / 2..PINNED {
+        for _ in 0..5 {
+            let _counted = guard.report(&pinned(n), Outcome::Timeout, None, Traffic::NONE);
+        }
+    }
+    hand.advance(Duration::from_secs(34));
+    let probes: Vec<_> = (PINNED / 2..PINNED).map(|n| guard.admit(&pinned(n)).unwrap()).collect();
+    assert!(probes.iter().all(Permit::is_probe));
     for n in 0..HONEST {
         for _ in 0..SUCCESSES {
             let _counted = guard.admit(&honest(n)).unwrap().success(Some(Duration::from_millis(30)));
@@ -103,10 +112,7 @@ fn settle(guard: &PeerGuard) -> Settled<'_> {
         };
         done.unwrap();
     }
-    Settled {
-        handles: (0..PINNED / 2).map(|n| guard.peer(&pinned(n))).collect(),
-        permits: (PINNED / 2..PINNED).map(|n| guard.admit_bytes(&pinned(n), Direction::Upload, 10).unwrap()).collect(),
-    }
+    Settled { handles: (0..PINNED / 2).map(|n| guard.peer(&pinned(n))).collect(), probes }
 }
 
 /// One newcomer asks, is admitted and has its outcome reported.
@@ -210,8 +216,8 @@ fn check_settled(guard: &PeerGuard, settled: &Settled<'_>, fatal: impl Iterator<
     for handle in &settled.handles {
         assert!(handle.is_tracked() && guard.view(handle.id()).is_some(), "a pinned record was evicted");
     }
-    for permit in &settled.permits {
-        assert!(guard.view(permit.peer()).is_some(), "a record that a permit holds was evicted");
+    for probe in &settled.probes {
+        assert!(guard.view(probe.peer()).is_some(), "a record that a probe holds was evicted");
     }
     let earned: Vec<PeerId> = (0..EARNED_BANS).map(earned_ban).chain(fatal.map(flooding)).collect();
     let in_force = |id: &&PeerId| guard.view(id).and_then(|view| view.ban).is_some();
@@ -235,7 +241,7 @@ fn fatal(size: Size) -> impl Iterator<Item = u64> {
 fn a_flood_leaves_peers_that_are_seen_now_and_then() {
     let (_turn, size) = (turn(), size());
     let (guard, hand) = guard(size);
-    let settled = settle(&guard);
+    let settled = settle(&guard, &hand);
     let lasting = BAN - Duration::from_secs(60);
     let every = size.ids * 240 / lasting.as_secs() / HONEST;
     let mut successes = vec![SUCCESSES; HONEST as usize];
@@ -263,7 +269,7 @@ fn a_flood_leaves_peers_that_are_seen_now_and_then() {
 fn a_flood_leaves_peers_that_are_quiet_meanwhile() {
     let (_turn, size) = (turn(), size());
     let (guard, hand) = guard(size);
-    let settled = settle(&guard);
+    let settled = settle(&guard, &hand);
     let places: Vec<_> = (0..HONEST).map(|n| guard.dump_place(&honest(n))).collect();
     flood(&guard, &hand, size, BAN - Duration::from_secs(60), |_| {});
     let whole = |&n: &u64| guard.view(&honest(n)).is_some_and(|view| view.successful_syncs == SUCCESSES);
