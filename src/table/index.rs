@@ -94,10 +94,6 @@ impl Control {
         Self(self.0 | Self::LOCKED)
     }
 
-    fn unlocked(self) -> Self {
-        Self(self.0 & !Self::LOCKED)
-    }
-
     fn with_hint(self, way: usize, tag: u16) -> Self {
         Self(self.0 & !(0xff << (8 * way)) | Self::hint(tag) << (8 * way))
     }
@@ -129,7 +125,7 @@ impl Group {
     /// The ways that may carry a tag, as a mask for [`Self::hit`]; 0 when there is none.
     #[inline(always)]
     pub(super) fn hits(&self, tag: u16) -> u64 {
-        // Acquire: pairs with the Release store of `put`; the index word is at least as new as its hint.
+        // Acquire: pairs with the Release store that ended the lock; the index word is at least as new as its hint.
         self.control.load(Ordering::Acquire).hits(tag)
     }
 
@@ -157,16 +153,6 @@ impl Group {
         self.entries.iter().position(|entry| entry.load(Ordering::Relaxed) == Entry::EMPTY)
     }
 
-    /// Writes the index word of a new tenancy, and its hint, before the record is opened. The caller holds the lock.
-    pub(super) fn put(&self, way: usize, tag: u16, tenancy: Tenancy) {
-        // Release: pairs with the Acquire loads of index words. The lock keeps other writers out.
-        self.entries[way].store(Entry::new(tag, tenancy), Ordering::Release);
-        // Relaxed: nobody else writes a control word that is locked.
-        let control = self.control.load(Ordering::Relaxed);
-        // Release: pairs with the Acquire load of `hits`.
-        self.control.store(control.with_hint(way, tag), Ordering::Release);
-    }
-
     /// Where a tenancy stands in the group.
     pub(super) fn position(&self, tenancy: Tenancy) -> Option<usize> {
         self.entries.iter().position(|entry| {
@@ -185,7 +171,7 @@ impl Group {
             if !control.is_locked()
                 && self.control.swap_if(control, control.locked(), Ordering::Acquire, Ordering::Relaxed)
             {
-                return GroupLock { group: self };
+                return GroupLock { group: self, control };
             }
             wait(&backoff);
         }
@@ -207,16 +193,29 @@ fn wait(_: &Backoff) {
     shuttle::thread::yield_now();
 }
 
+/// The lock of a group. Nobody else changes the control word meanwhile; its holder writes it once, at the end.
 pub(super) struct GroupLock<'a> {
     group: &'a Group,
+    control: Control,
+}
+
+impl<'a> GroupLock<'a> {
+    pub(super) fn group(&self) -> &'a Group {
+        self.group
+    }
+
+    /// Writes the index word of a new tenancy; its hint follows with the end of the lock, which is when checks find it.
+    pub(super) fn put(&mut self, way: usize, tag: u16, tenancy: Tenancy) {
+        // Release: pairs with the Acquire loads of index words. The lock keeps other writers out.
+        self.group.entries[way].store(Entry::new(tag, tenancy), Ordering::Release);
+        self.control = self.control.with_hint(way, tag);
+    }
 }
 
 impl Drop for GroupLock<'_> {
     fn drop(&mut self) {
-        // Relaxed: as in `put`.
-        let control = self.group.control.load(Ordering::Relaxed);
-        // Release: pairs with the Acquire CAS of the next holder.
-        self.group.control.store(control.unlocked(), Ordering::Release);
+        // Release: pairs with the Acquire CAS of the next holder, and with the Acquire load of `hits`.
+        self.group.control.store(self.control, Ordering::Release);
     }
 }
 

@@ -1,6 +1,6 @@
 //! First contact and eviction.
 
-use super::index::{Entry, Group, WAYS};
+use super::index::{Entry, GroupLock, WAYS};
 use super::{Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
@@ -11,14 +11,18 @@ use crate::peer::retention::Rank;
 use crate::sync::{Ordering, fence};
 
 /// A record that may go, as it was judged.
-struct Candidate<'a> {
-    group: &'a Group,
+struct Candidate {
+    /// Which of the key's two groups.
+    group: usize,
     way: usize,
     tenancy: Tenancy,
     /// The meta word before the judgement.
     meta: Meta,
     rank: Rank,
 }
+
+/// Of a key's two groups, in the order of its place.
+type Locks<'a> = [GroupLock<'a>; 2];
 
 impl Table {
     /// Finds and pins a peer's record, or makes one. `site`: of the new record, but for the slot.
@@ -29,9 +33,13 @@ impl Table {
         let words = id.words();
         let place = self.place(&words);
         // In the order of their numbers, so that two first contacts never wait for each other in a circle.
-        let [low, high] = if place.groups[0] < place.groups[1] { [0, 1] } else { [1, 0] };
-        let _low = self.groups[place.groups[low]].lock();
-        let _high = self.groups[place.groups[high]].lock();
+        let [first, second] = place.groups.map(|group| &self.groups[group]);
+        let mut locks = if place.groups[0] < place.groups[1] {
+            [first.lock(), second.lock()]
+        } else {
+            let second = second.lock();
+            [first.lock(), second]
+        };
         // Under the locks nobody else makes a record of this key.
         while let Some((tenancy, _)) = self.find_at(&words, &place) {
             match self.pin_at(tenancy, &words) {
@@ -42,7 +50,7 @@ impl Table {
                 None => {}
             }
         }
-        let made = self.insert(id, &place, site);
+        let made = self.insert(id, &place, &mut locks, site);
         if made.is_ok() {
             site.counters.add(place.groups[0], Total::Records, 1);
         }
@@ -57,15 +65,15 @@ impl Table {
     }
 
     /// Makes a record, under the locks of both groups.
-    fn insert(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Result<Pin<'_>, Full> {
-        if let Some(pin) = self.insert_fresh(id, place, site) {
+    fn insert(&self, id: &PeerId, place: &Place, locks: &mut Locks<'_>, site: &Site<'_>) -> Result<Pin<'_>, Full> {
+        if let Some(pin) = self.insert_fresh(id, place.tag, locks, site) {
             return Ok(pin);
         }
         // A failed claim means that the record was pinned or changed by another thread. The locks are held, so there is an
         // end to it: whom the others keep busy is not idle anyway.
         for _ in 0..4 * WAYS {
             let candidate = self.candidate(place, site).ok_or(Full)?;
-            if let Some(pin) = self.evict(&candidate, id, place.tag, site) {
+            if let Some(pin) = self.evict(&candidate, id, place.tag, locks, site) {
                 return Ok(pin);
             }
         }
@@ -74,13 +82,13 @@ impl Table {
 
     /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had. So groups fill evenly, and every
     /// key has about as many records to choose from when one must go.
-    fn insert_fresh(&self, id: &PeerId, place: &Place, site: &Site<'_>) -> Option<Pin<'_>> {
-        let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let group = if second.used() < first.used() { second } else { first };
-        let way = group.empty()?;
+    fn insert_fresh(&self, id: &PeerId, tag: u16, locks: &mut Locks<'_>, site: &Site<'_>) -> Option<Pin<'_>> {
+        let [first, second] = locks;
+        let lock = if second.group().used() < first.group().used() { second } else { first };
+        let way = lock.group().empty()?;
         let slot = self.fresh_slot()?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
-        group.put(way, place.tag, tenancy);
+        lock.put(way, tag, tenancy);
         Some(self.open(slot))
     }
 
@@ -94,15 +102,14 @@ impl Table {
     }
 
     /// The record in the key's two groups that goes first.
-    fn candidate(&self, place: &Place, site: &Site<'_>) -> Option<Candidate<'_>> {
-        let groups = place.groups.into_iter().map(|group| &self.groups[group]);
-        let places = groups.flat_map(|group| (0..WAYS).map(move |way| (group, way)));
-        places.filter_map(|(group, way)| self.judge(group, way, site)).min_by_key(|candidate| candidate.rank)
+    fn candidate(&self, place: &Place, site: &Site<'_>) -> Option<Candidate> {
+        let ways = (0..2).flat_map(|group| (0..WAYS).map(move |way| (group, way)));
+        ways.filter_map(|at| self.judge(place, at, site)).min_by_key(|candidate| candidate.rank)
     }
 
-    fn judge<'a>(&'a self, group: &'a Group, way: usize, site: &Site<'_>) -> Option<Candidate<'a>> {
+    fn judge(&self, place: &Place, (group, way): (usize, usize), site: &Site<'_>) -> Option<Candidate> {
         // Acquire: pairs with the Release store of the index word.
-        let found = group.entries[way].load(Ordering::Acquire);
+        let found = self.groups[place.groups[group]].entries[way].load(Ordering::Acquire);
         if found == Entry::EMPTY {
             return None;
         }
@@ -119,14 +126,21 @@ impl Table {
     }
 
     /// Claims a judged record; `false` when it was pinned, changed or claimed since.
-    fn claim(&self, candidate: &Candidate<'_>) -> bool {
+    fn claim(&self, candidate: &Candidate) -> bool {
         let meta = &self.record(candidate.tenancy.slot).meta;
         // Acquire: pairs with the Release of the last unpin. Strong: a spurious failure would judge again for nothing.
         meta.swap_if_strong(candidate.meta, candidate.meta.claimed(), Ordering::AcqRel, Ordering::Relaxed)
     }
 
     /// Gives a judged record's slot and place to `id`.
-    fn evict(&self, candidate: &Candidate<'_>, id: &PeerId, tag: u16, site: &Site<'_>) -> Option<Pin<'_>> {
+    fn evict(
+        &self,
+        candidate: &Candidate,
+        id: &PeerId,
+        tag: u16,
+        locks: &mut Locks<'_>,
+        site: &Site<'_>,
+    ) -> Option<Pin<'_>> {
         if !self.claim(candidate) {
             return None;
         }
@@ -136,7 +150,7 @@ impl Table {
         self.note_eviction(candidate, moved, site);
         let slot = candidate.tenancy.slot;
         let tenancy = self.furnish(slot, candidate.meta, id, site);
-        candidate.group.put(candidate.way, tag, tenancy);
+        locks[candidate.group].put(candidate.way, tag, tenancy);
         Some(self.open(slot))
     }
 
@@ -170,7 +184,7 @@ impl Table {
     }
 
     /// `moved`: the bytes of the last tenant.
-    fn note_eviction(&self, candidate: &Candidate<'_>, [sent, received]: [u64; 2], site: &Site<'_>) {
+    fn note_eviction(&self, candidate: &Candidate, [sent, received]: [u64; 2], site: &Site<'_>) {
         let slot = candidate.tenancy.slot;
         let record = self.record(slot);
         let banned = record.is_banned(site.now);
