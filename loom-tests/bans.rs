@@ -259,3 +259,26 @@ fn an_operators_ban_freezes_the_score_as_decayed_by_then() {
         }
     });
 }
+
+/// What a view shows.
+fn shown_score(one: &One) -> f64 {
+    let wall = Wall { now: START, time: std::time::SystemTime::UNIX_EPOCH };
+    one.record.image(None, &one.own).view(&wall, [Rate::UNLIMITED; 2], &one.books.rules).score
+}
+
+#[test]
+fn an_operators_ban_freezes_the_score() {
+    explore("operator's ban x failure", 100, FULL, |turn| {
+        let one = One::new(&config());
+        let (frozen, _) = race(
+            turn,
+            &one,
+            |one| {
+                one.record.ban_by_operator(None, 7, &one.books.site(START));
+                shown_score(one)
+            },
+            |one| one.report(Outcome::SyncFailure, Standing::Call, START),
+        );
+        assert_eq!(shown_score(&one), frozen, "a report that looked before the ban does not move the score after it");
+    });
+}

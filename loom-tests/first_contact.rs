@@ -104,6 +104,40 @@ fn a_check_never_sees_the_next_tenants_gate() {
 }
 
 #[test]
+fn a_check_by_hint_never_sees_the_next_tenants_gate() {
+    explore("check by hint x evict and insert", 100, BOUNDED, |turn| {
+        let many = Many::new(1);
+        assert!(many.meet(&id(A)));
+        let ((), found) = race(
+            turn,
+            &many,
+            |many| {
+                let site = many.books.site(START);
+                let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
+                pin.record().force(Forced::Open, &site);
+            },
+            |many| many.table.find_hinted(&id(A)),
+        );
+        if let Some((_, gate)) = found {
+            assert!(gate.admits(), "a check of a peer that may pass never reads another's forced gate");
+        }
+        assert!(many.table.find_hinted(&id(A)).is_none(), "who has gone is not found");
+        assert_eq!(many.table.find_hinted(&id(B)), many.table.find(&id(B)), "the newcomer is found by its hint");
+    });
+}
+
+#[test]
+fn who_has_a_record_is_found_by_its_hint() {
+    explore("check by hint x first contact of another", 20, BOUNDED, |turn| {
+        let many = Many::new(2);
+        assert!(many.meet(&id(A)));
+        let (made, found) = race(turn, &many, |many| many.meet(&id(B)), |many| many.table.find_hinted(&id(A)));
+        assert!(made && found.is_some(), "a first contact hides nobody");
+        assert_eq!(many.table.find_hinted(&id(B)), many.table.find(&id(B)), "and is found when it is over");
+    });
+}
+
+#[test]
 fn an_operators_ban_survives_an_eviction_that_has_judged() {
     explore("operator's ban x eviction", 2270, BOUNDED, |turn| {
         let many = Many::new(1);

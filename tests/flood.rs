@@ -270,12 +270,12 @@ fn a_flood_leaves_peers_that_are_quiet_meanwhile() {
     let (_turn, size) = (turn(), size());
     let (guard, hand) = guard(size);
     let settled = settle(&guard, &hand);
-    let places: Vec<_> = (0..HONEST).map(|n| guard.dump_place(&honest(n))).collect();
+    let places: Vec<_> = (0..HONEST).map(|n| guard.dump_way(&honest(n))).collect();
     flood(&guard, &hand, size, BAN - Duration::from_secs(60), |_| {});
     let whole = |&n: &u64| guard.view(&honest(n)).is_some_and(|view| view.successful_syncs == SUCCESSES);
     let kept: Vec<u64> = (0..HONEST).filter(whole).collect();
     nearly_all("quiet honest records", kept.len() as u64, HONEST);
-    assert!(kept.iter().all(|&n| guard.dump_place(&honest(n)) == places[n as usize]), "nobody moves in the table");
+    assert!(kept.iter().all(|&n| guard.dump_way(&honest(n)) == places[n as usize]), "nobody moves in the table");
     check_settled(&guard, &settled, fatal(size));
 }
 

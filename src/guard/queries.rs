@@ -143,6 +143,13 @@ impl PeerGuard {
     pub fn dump_place(&self, peer: &PeerId) -> (usize, usize, usize) {
         (self.inner.table.probe_length(peer), self.inner.table.shard(peer), crate::table::SHARDS)
     }
+
+    /// Where in its two groups of the index a peer's word stands: for tests that nobody moves.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn dump_way(&self, peer: &PeerId) -> Option<usize> {
+        self.inner.table.way(peer)
+    }
 }
 
 /// The views in the order of their ids. Views are large: their places are sorted, by the first bytes of the ids as a rule, and

@@ -126,7 +126,10 @@ impl Record {
                 if !ban.in_force(site.now) || next.end() != ban.end() {
                     site.events.push(site.now, self.id(), EventKind::Banned(BanOrigin::Operator));
                 }
-                return self.seal(ban.period(), site);
+                if !ban.in_force(site.now) {
+                    self.seal(ban.period(), site);
+                }
+                return;
             }
         }
     }

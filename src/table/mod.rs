@@ -158,8 +158,21 @@ impl Table {
         prefetch(&record.last_seen);
     }
 
+    /// Models look at the index words: a load more in each look-up makes them endless. The hints have models of their own.
     #[inline(always)]
     fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+        if cfg!(peerguard_loom) { self.find_slowly(words, place) } else { self.find_by_hint(words, place) }
+    }
+
+    /// As [`Self::find`], by the hints, for models.
+    #[cfg(peerguard_loom)]
+    pub(crate) fn find_hinted(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
+        let words = id.words();
+        self.find_by_hint(&words, &self.place(&words))
+    }
+
+    #[inline(always)]
+    fn find_by_hint(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
         // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
         let (near, far) = (first.hits(place.tag), second.hits(place.tag));
@@ -295,11 +308,20 @@ impl Table {
         match (hit.and_then(|entry| self.check(entry, &words)), self.find_at(&words, &place)) {
             (Some(_), _) => 3,
             (None, None) => 3 + 2 * WAYS,
-            (None, Some((found, _))) => {
-                let near = groups[0].position(found);
-                3 + near.or_else(|| groups[1].position(found).map(|n| n + WAYS)).map_or(2 * WAYS, |n| n + 1)
-            }
+            (None, Some((found, _))) => 3 + self.way_of(&place, found).map_or(2 * WAYS, |way| way + 1),
         }
+    }
+
+    /// Where in its two groups a peer's index word stands.
+    pub(crate) fn way(&self, id: &PeerId) -> Option<usize> {
+        let words = id.words();
+        let place = self.place(&words);
+        self.way_of(&place, self.find_at(&words, &place)?.0)
+    }
+
+    fn way_of(&self, place: &Place, tenancy: Tenancy) -> Option<usize> {
+        let [near, far] = place.groups.map(|group| self.groups[group].position(tenancy));
+        near.or(far.map(|way| way + WAYS))
     }
 }
 
