@@ -76,7 +76,7 @@ impl PeerGuard {
 impl Inner {
     #[inline]
     fn limit(&self, rate: Rate) -> Option<Limit> {
-        (!rate.is_unlimited()).then(|| Limit::new(rate, self.rules.burst))
+        (!rate.is_unlimited()).then(|| Limit::new(rate, &self.rules.burst))
     }
 
     #[inline]
@@ -90,7 +90,7 @@ impl Inner {
         let found = self.table.find(id);
         let mut recent = None;
         if let Some((tenancy, gate)) = found {
-            match self.take_quickly(id, tenancy, gate, want) {
+            match self.take_quickly(id, Hold::Seen, tenancy, gate, want) {
                 Ok(charge) => {
                     let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
                     return Ok(Ticket::of(id, Hold::Seen, tenancy, want.direction, &admitted));
@@ -109,7 +109,7 @@ impl Inner {
     pub(super) fn take_lent(&self, id: &PeerId, tenancy: Tenancy, want: Want) -> Result<Ticket, Rejection> {
         // Acquire: pairs with the CAS that announces own limits, and with every transition.
         let gate = self.table.record(tenancy.slot).gate.load(Ordering::Acquire);
-        let recent = match self.take_quickly(id, tenancy, gate, want) {
+        let recent = match self.take_quickly(id, Hold::Lent, tenancy, gate, want) {
             Ok(charge) => {
                 let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
                 return Ok(Ticket::of(id, Hold::Lent, tenancy, want.direction, &admitted));
@@ -137,12 +137,19 @@ impl Inner {
     /// Takes bytes for a closed peer at the recent time, without a pin. Where that cannot tell, nothing is taken, and the recent
     /// time comes back if it was read.
     ///
-    /// The record is not held, so the tenancy is validated once more afterwards. Partner: as for every check, the Release fence
+    /// A record that is only seen may go meanwhile, so its tenancy is validated once more afterwards. Partner: as for every check, the Release fence
     /// of the claim: a CAS that has met the next tenant's bucket has read what was stored after the claim.
     ///
     /// `gate`: of the record, read with Acquire or validated.
     #[inline(always)]
-    fn take_quickly(&self, id: &PeerId, tenancy: Tenancy, gate: GateWord, want: Want) -> Result<Charge, Option<u64>> {
+    fn take_quickly(
+        &self,
+        id: &PeerId,
+        hold: Hold,
+        tenancy: Tenancy,
+        gate: GateWord,
+        want: Want,
+    ) -> Result<Charge, Option<u64>> {
         if !gate.admits() || want.up_to || !self.coarse_bytes {
             return Err(None);
         }
@@ -174,6 +181,7 @@ impl Inner {
             charge.global = cost;
         }
         if let Some(taken) = taken
+            && hold == Hold::Seen
             && !record.is_still(tenancy.life)
         {
             self.put_back(id, tenancy, want.direction, taken, charge.peer);

@@ -4,7 +4,7 @@ use crate::breaker::gate::Generation;
 use crate::decision::Traffic;
 use crate::id::PeerId;
 use crate::peer::admit::{Admitted, Charge};
-use crate::peer::report::Standing;
+use crate::peer::report::{Report, Standing};
 use crate::table::{Pin, Tenancy};
 use crate::token_bucket::Direction;
 
@@ -88,12 +88,13 @@ impl Ticket {
         (self.hold, self.probe, self.bytes) = (Hold::Unknown, false, 0);
     }
 
-    /// The granted bytes as traffic.
+    /// The traffic of a report, with the granted bytes.
     #[inline]
-    pub(crate) fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self, report: &Report) -> Traffic {
+        let Traffic { sent, received } = report.traffic;
         match self.direction {
-            Direction::Upload => Traffic { sent: self.bytes, received: 0 },
-            Direction::Download => Traffic { sent: 0, received: self.bytes },
+            Direction::Upload => Traffic { sent: sent.saturating_add(self.bytes), received },
+            Direction::Download => Traffic { sent, received: received.saturating_add(self.bytes) },
         }
     }
 
