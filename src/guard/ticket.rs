@@ -37,6 +37,7 @@ pub(crate) struct Ticket {
     pub(crate) hold: Hold,
     pub(crate) probe: bool,
     pub(crate) direction: Direction,
+    /// `NOBODY` where the record is lent.
     pub(crate) id: PeerId,
 }
 
@@ -52,6 +53,12 @@ impl Ticket {
     pub(crate) fn of(id: &PeerId, hold: Hold, tenancy: Tenancy, direction: Direction, admitted: &Admitted) -> Self {
         let Admitted { generation, probe, bytes, charge } = *admitted;
         Self { id: *id, hold, tenancy, generation, probe, direction, bytes, charge }
+    }
+
+    /// A permit for a record that the caller holds, with or without bytes: whose it is stands there.
+    #[inline(always)]
+    pub(crate) fn lent(tenancy: Tenancy, direction: Direction, admitted: &Admitted) -> Self {
+        Self::of(&PeerId::NOBODY, Hold::Lent, tenancy, direction, admitted)
     }
 
     /// The same ticket, field by field. What a call wrote to memory is so taken out of it, and a permit that was made on the
