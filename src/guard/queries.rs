@@ -3,10 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Inner, PeerGuard};
+use crate::breaker::BreakerState;
 use crate::event::ring::Entry;
 use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
-use crate::peer::image::Words;
+use crate::peer::image::{Glance, Image, Words};
+use crate::peer::record::Record;
 use crate::peer::view::{Lens, PeerView, Wall};
 use crate::snapshot::order::{self, First, Place, SyncOrder};
 use crate::snapshot::{Capture, Reading, Snapshot, Tally, Totals, Watch, bytes_of_the_gone};
@@ -43,9 +45,12 @@ impl PeerGuard {
         let inner = &self.inner;
         let (lens, mut tally) = (inner.lens(), Tally::default());
         let mut bytes = bytes_of_the_gone(&inner.counters);
-        let whole = inner.pass(|_, words| {
-            tally.add(words, &lens);
-            bytes = [bytes[0].saturating_add(words.bytes[0]), bytes[1].saturating_add(words.bytes[1])];
+        let whole = inner.pass(|tenancy, record| {
+            let (counts, glance) = (record.read_counts(), lens.glance(&record.read_standing()));
+            if inner.table.validate(tenancy) {
+                tally.add(&glance, &counts);
+                bytes = [bytes[0].saturating_add(counts.bytes[0]), bytes[1].saturating_add(counts.bytes[1])];
+            }
         });
         if whole { tally.complete(inner.counted(bytes, lens.wall.now)) } else { *self.snapshot().totals() }
     }
@@ -53,7 +58,10 @@ impl PeerGuard {
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out. One pass.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
-        self.inner.first(n, order::best).unwrap_or_else(|| self.snapshot().top_peers(n))
+        let may = |glance: &Glance, first: &First<Image>| {
+            order::best_by(glance).is_some_and(|(class, merit)| first.may_want(class, merit))
+        };
+        self.inner.first(n, may, order::best).unwrap_or_else(|| self.snapshot().top_peers(n))
     }
 
     /// The `n` peers to sync with first: closed, unbanned and above half the initial score, by score and latency bonus;
@@ -61,7 +69,8 @@ impl PeerGuard {
     #[must_use]
     pub fn sync_candidates(&self, n: usize) -> Vec<PeerView> {
         let order = SyncOrder::new(&self.inner.config);
-        let found = self.inner.first(n, |words, lens| order.place(words, lens));
+        let may = |glance: &Glance, _: &First<Image>| !glance.banned && glance.state != BreakerState::Open;
+        let found = self.inner.first(n, may, |words, lens| order.place(words, lens));
         found.unwrap_or_else(|| self.snapshot().sync_candidates(n))
     }
 
@@ -183,31 +192,32 @@ impl Inner {
         Lens { wall: self.wall(), inherited: self.peer_rates(), rules: &self.rules }
     }
 
-    /// Shows every record's words, in one pass. A peer that was evicted and came back in another slot meanwhile may be met
-    /// twice; `false` when anything was evicted.
+    /// Shows every record that has a tenant, in one pass. A peer that was evicted and came back in another slot meanwhile may
+    /// be met twice; `false` when anything was evicted.
     #[inline]
-    fn pass(&self, mut see: impl FnMut(Tenancy, &Words)) -> bool {
+    fn pass(&self, mut see: impl FnMut(Tenancy, &Record)) -> bool {
         let watch = Watch::begin(&self.counters);
-        for tenancy in self.table.tenants() {
-            let words = self.table.record(tenancy.slot).read();
-            if self.table.validate(tenancy) {
-                see(tenancy, &words);
-            }
-        }
+        self.table.tenants().for_each(|tenancy| see(tenancy, self.table.record(tenancy.slot)));
         !watch.saw_evictions(&self.counters)
     }
 
     /// The views of the first `n` of an order, in one pass that keeps hardly more; `None` when some of them may be doubles.
-    fn first(&self, n: usize, order: impl Fn(&Words, &Lens) -> Option<Place>) -> Option<Vec<PeerView>> {
+    /// `may`: whether a peer may be one of them, by its standing; only then the rest is read.
+    fn first(
+        &self,
+        n: usize,
+        may: impl Fn(&Glance, &First<Image>) -> bool,
+        order: impl Fn(&Words, &Lens) -> Option<Place>,
+    ) -> Option<Vec<PeerView>> {
         let (lens, mut first) = (self.lens(), First::new(n));
-        let whole = self.pass(|tenancy, words| {
-            let Some(place) = order(words, &lens) else { return };
-            if !first.wants(&place) {
+        let whole = self.pass(|tenancy, record| {
+            if !may(&lens.glance(&record.read_standing()), &first) {
                 return;
             }
-            // What lies beside the words is looked at only now, and validated with them.
-            let image = self.table.image_beside(tenancy, words);
-            if let Some(image) = image {
+            // Its place goes by what is read now, with everything that is shown of it.
+            let words = record.read();
+            let Some(place) = order(&words, &lens).filter(|place| first.wants(place)) else { return };
+            if let Some(image) = self.table.image_beside(tenancy, &words) {
                 first.put(place, image);
             }
         });

@@ -25,20 +25,19 @@ use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::PaidAt;
 use crate::token_bucket::rate::Rate;
 
-/// The words of a record, read one after the other, but for those beside it. A snapshot is made of these: they are as
-/// compact as the record, and what they mean is worked out when somebody asks.
+/// The words that a peer's standing follows from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Words {
-    pub(crate) id: PeerId,
+pub(crate) struct Standing {
     pub(crate) gate: GateWord,
     score: ScoreWord,
-    pub(super) window: FailureWindow,
     ban: BanWord,
     pub(super) last_seen: u64,
-    pub(crate) first_seen: u64,
-    latency: Latency,
-    buckets: [PaidAt; 2],
-    /// By direction; the flow's are in them, as the successes are below.
+}
+
+/// What was counted of a peer; the flow is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// By direction.
     pub(crate) bytes: [u64; 2],
     pub(super) sync_successes: u64,
     pub(super) message_successes: u64,
@@ -46,6 +45,19 @@ pub(crate) struct Words {
     pub(super) message_failures: u64,
     pub(super) unanswered: Pair,
     pub(super) offences: Pair,
+}
+
+/// The words of a record, read one after the other, but for those beside it. A snapshot is made of these: they are as
+/// compact as the record, and what they mean is worked out when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words {
+    pub(crate) id: PeerId,
+    pub(crate) standing: Standing,
+    pub(crate) counts: Counts,
+    pub(super) window: FailureWindow,
+    pub(crate) first_seen: u64,
+    latency: Latency,
+    buckets: [PaidAt; 2],
 }
 
 #[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
@@ -60,9 +72,21 @@ pub(crate) struct Image {
 }
 
 impl Record {
-    /// Reads the words. Relaxed: the table validates by the meta word that they are one tenant's.
+    /// Reads what the standing follows from. Relaxed: the table validates by the meta word that they are one tenant's.
     #[inline(always)]
-    pub(crate) fn read(&self) -> Words {
+    pub(crate) fn read_standing(&self) -> Standing {
+        Standing {
+            gate: self.gate.load(Ordering::Relaxed),
+            // Acquire: a pending ban is seen before the ban word that it will change.
+            score: self.score.load(Ordering::Acquire),
+            ban: self.ban.load(Ordering::Relaxed),
+            last_seen: self.last_seen.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Reads what was counted. Relaxed: as for [`Self::read_standing`].
+    #[inline(always)]
+    pub(crate) fn read_counts(&self) -> Counts {
         let read = |word: &Word<u64>| word.load(Ordering::Relaxed);
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         let offences = self.offences.load(Ordering::Relaxed);
@@ -73,17 +97,7 @@ impl Record {
         fence(Ordering::Acquire);
         let flow = [self.flow[0].load(Ordering::Relaxed), self.flow[1].load(Ordering::Relaxed)];
         let lately = |count: fn(Flow) -> u64| count(flow[0]) + count(flow[1]);
-        Words {
-            id: self.id(),
-            gate: self.gate.load(Ordering::Relaxed),
-            // Acquire: a pending ban is seen before the ban word that it will change.
-            score: self.score.load(Ordering::Acquire),
-            window: self.window.load(Ordering::Relaxed),
-            ban: self.ban.load(Ordering::Relaxed),
-            last_seen: read(&self.last_seen),
-            first_seen: read(&self.first_seen),
-            latency: self.latency.load(Ordering::Relaxed),
-            buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
+        Counts {
             bytes: [bytes::sum(bytes[0], flow[0].bytes()), bytes::sum(bytes[1], flow[1].bytes())],
             sync_successes: successes[0] + lately(Flow::sync_successes),
             message_successes: successes[1] + lately(Flow::message_successes),
@@ -91,6 +105,20 @@ impl Record {
             message_failures: read(&self.message_failures),
             unanswered,
             offences,
+        }
+    }
+
+    /// Reads the words. Relaxed: as for [`Self::read_standing`].
+    #[inline(always)]
+    pub(crate) fn read(&self) -> Words {
+        Words {
+            counts: self.read_counts(),
+            id: self.id(),
+            standing: self.read_standing(),
+            window: self.window.load(Ordering::Relaxed),
+            first_seen: self.first_seen.load(Ordering::Relaxed),
+            latency: self.latency.load(Ordering::Relaxed),
+            buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
         }
     }
 
@@ -116,18 +144,7 @@ impl Glance {
     }
 }
 
-impl Words {
-    /// The peer's own limits, which are looked up only where there are any.
-    #[inline]
-    pub(crate) fn limits(&self, own: &OwnLimits) -> PeerLimits {
-        if !self.gate.limited() {
-            return PeerLimits::default();
-        }
-        // Acquire: pairs with the CAS of `set_limits`; who has read the gate's bit reads the limits.
-        fence(Ordering::Acquire);
-        own.get()
-    }
-
+impl Standing {
     /// The ban word; a pending ban counts as written.
     #[inline]
     fn ban_word(&self, now: u64, rules: &Rules) -> BanWord {
@@ -148,10 +165,6 @@ impl Words {
     #[inline]
     pub(crate) fn moment(&self, now: u64) -> Moment {
         Moment { now, idle: now.saturating_sub(self.last_seen), dice: 0 }
-    }
-
-    pub(crate) fn bucket(&self, direction: Direction) -> PaidAt {
-        self.buckets[direction.index()]
     }
 
     /// The gate as it was read, and with what time has done to it.
@@ -178,7 +191,9 @@ impl Words {
         let score = self.score.at(ban, now, &rules.reputation).0;
         Glance { state, forced, banned: ban.in_force(now), score }
     }
+}
 
+impl Counts {
     /// Successes / (successes + failures); 0.5 before the first.
     #[inline]
     pub(crate) fn reliability(&self) -> f64 {
@@ -188,6 +203,23 @@ impl Words {
         let failures = self.sync_failures + self.message_failures + rare.iter().sum::<u64>();
         let total = successes + failures;
         if total == 0 { 0.5 } else { successes as f64 / total as f64 }
+    }
+}
+
+impl Words {
+    /// The peer's own limits, which are looked up only where there are any.
+    #[inline]
+    pub(crate) fn limits(&self, own: &OwnLimits) -> PeerLimits {
+        if !self.gate.limited() {
+            return PeerLimits::default();
+        }
+        // Acquire: pairs with the CAS of `set_limits`; who has read the gate's bit reads the limits.
+        fence(Ordering::Acquire);
+        own.get()
+    }
+
+    pub(crate) fn bucket(&self, direction: Direction) -> PaidAt {
+        self.buckets[direction.index()]
     }
 
     /// Moving average of the latencies, in milliseconds.
@@ -216,5 +248,13 @@ impl Deref for Image {
 
     fn deref(&self) -> &Words {
         &self.words
+    }
+}
+
+impl Deref for Words {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.standing
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Rules;
-use super::image::{Glance, Image, Words};
+use super::image::{Glance, Image, Standing};
 use crate::breaker::gate::Phase;
 use crate::breaker::transition;
 use crate::breaker::{BreakerState, Forced};
@@ -118,8 +118,8 @@ pub(crate) struct Lens<'a> {
 
 impl Lens<'_> {
     #[inline]
-    pub(crate) fn glance(&self, words: &Words) -> Glance {
-        words.glance(self.wall.now, self.rules)
+    pub(crate) fn glance(&self, standing: &Standing) -> Glance {
+        standing.glance(self.wall.now, self.rules)
     }
 
     /// Used share of a direction's bucket, by the limit in force.
@@ -133,7 +133,8 @@ impl Lens<'_> {
     }
 
     pub(crate) fn view(&self, image: &Image) -> PeerView {
-        let (words, now, rules) = (&image.words, self.wall.now, self.rules);
+        let (words, counts) = (&image.words, &image.words.counts);
+        let (now, rules) = (self.wall.now, self.rules);
         let (gate, seen) = words.gate_seen(now, rules);
         let idle = now.saturating_sub(words.last_seen) >= rules.window;
         let closed = matches!(seen.phase, Phase::Closed { .. });
@@ -164,20 +165,20 @@ impl Lens<'_> {
             probe_successes,
             score: glance.score.points(),
             tier: glance.tier(rules),
-            reliability: words.reliability(),
+            reliability: counts.reliability(),
             ban: words.ban(now, rules),
             offences: words.offences_remembered(now, rules),
             latency_ms: words.latency_ms(),
-            successful_syncs: words.sync_successes,
-            failed_syncs: words.sync_failures,
-            successful_messages: words.message_successes,
-            failed_messages: words.message_failures,
-            timeouts: words.unanswered.0.into(),
-            unreachable: words.unanswered.1.into(),
-            protocol_violations: words.offences.0.into(),
-            fatal: words.offences.1.into(),
-            bytes_sent: words.bytes[Direction::Upload.index()],
-            bytes_received: words.bytes[Direction::Download.index()],
+            successful_syncs: counts.sync_successes,
+            failed_syncs: counts.sync_failures,
+            successful_messages: counts.message_successes,
+            failed_messages: counts.message_failures,
+            timeouts: counts.unanswered.0.into(),
+            unreachable: counts.unanswered.1.into(),
+            protocol_violations: counts.offences.0.into(),
+            fatal: counts.offences.1.into(),
+            bytes_sent: counts.bytes[Direction::Upload.index()],
+            bytes_received: counts.bytes[Direction::Download.index()],
             limits: image.limits,
             upload_used: self.used(image, Direction::Upload),
             download_used: self.used(image, Direction::Download),

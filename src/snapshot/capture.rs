@@ -5,7 +5,7 @@ use crate::config::PeerLimits;
 use crate::counters::{Counters, Total};
 use crate::peer::image::{Image, Words};
 use crate::sync::{Ordering, fence};
-use crate::table::Table;
+use crate::table::{Table, room};
 
 /// Every record's words, in the order of the table: nothing may come out in it.
 #[derive(Clone)]
@@ -24,22 +24,25 @@ impl Capture {
     /// One pass. A peer that was evicted and came back in another slot meanwhile may be met twice.
     pub(crate) fn take(table: &Table, counters: &Counters) -> Self {
         let watch = Watch::begin(counters);
-        let mut words: Vec<Words> = Vec::with_capacity(table.len());
+        let mut words: Vec<Words> = room(table.len());
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
         let mut bytes = bytes_of_the_gone(counters);
         for tenancy in table.tenants() {
             // Read to where they stay, and taken back if they are not one tenant's: a copy less for all others.
             words.push(table.record(tenancy.slot).read());
             let Some(last) = words.last() else { continue };
-            let own = last.gate.limited().then(|| last.limits(table.limits(tenancy.slot)));
-            let rate = table.rate(tenancy.slot).map(|rate| rate.image());
+            let [sent, received] = last.counts.bytes;
+            let beside =
+                if last.gate.limited() || table.has_rates() { table.image_beside(tenancy, last) } else { None };
             if !table.validate(tenancy) {
                 words.pop();
                 continue;
             }
-            bytes = [bytes[0].saturating_add(last.bytes[0]), bytes[1].saturating_add(last.bytes[1])];
-            limits.extend(own.map(|own| (words.len() as u32 - 1, own)));
-            rates.extend(rate);
+            bytes = [bytes[0].saturating_add(sent), bytes[1].saturating_add(received)];
+            if let Some(beside) = beside {
+                limits.extend(beside.gate.limited().then(|| (words.len() as u32 - 1, beside.limits)));
+                rates.extend(beside.rate);
+            }
         }
         Self { words, limits, rates, bytes, has_doubles: watch.saw_evictions(counters) }
     }

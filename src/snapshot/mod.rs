@@ -123,7 +123,7 @@ impl Snapshot {
     pub fn totals(&self) -> &Totals {
         self.totals.get_or_init(|| {
             let (lens, mut tally) = (self.lens(), Tally::default());
-            self.for_each(|_, words| tally.add(words, &lens));
+            self.for_each(|_, words| tally.add(&lens.glance(words), &words.counts));
             tally.complete(self.counted)
         })
     }

@@ -6,7 +6,7 @@
 use crate::breaker::{BreakerState, Forced};
 use crate::config::Config;
 use crate::id::PeerId;
-use crate::peer::image::Words;
+use crate::peer::image::{Glance, Words};
 use crate::peer::view::Lens;
 use crate::reputation::Tier;
 
@@ -32,6 +32,12 @@ impl<T> First<T> {
     #[inline]
     pub(crate) fn wants(&self, place: &Place) -> bool {
         self.n > 0 && self.last.as_ref().is_none_or(|last| place < last)
+    }
+
+    /// Whether a class and merit may still be wanted, whatever the rest of the place.
+    #[inline]
+    pub(crate) fn may_want(&self, class: u8, merit: u64) -> bool {
+        self.last.as_ref().is_none_or(|last| (class, merit) <= (last.0, last.1))
     }
 
     pub(crate) fn put(&mut self, place: Place, item: T) {
@@ -65,10 +71,15 @@ fn ordinal(merit: f64) -> u64 {
 }
 
 /// Highest score first, then earlier first seen, then id; banned ones left out.
-#[inline]
 pub(crate) fn best(words: &Words, lens: &Lens) -> Option<Place> {
-    let glance = lens.glance(words);
-    (!glance.banned).then(|| (0, u64::MAX - glance.score.bits(), words.first_seen, words.id))
+    let (class, merit) = best_by(&lens.glance(words))?;
+    Some((class, merit, words.first_seen, words.id))
+}
+
+/// Class and merit of [`best`].
+#[inline]
+pub(crate) fn best_by(glance: &Glance) -> Option<(u8, u64)> {
+    (!glance.banned).then(|| (0, u64::MAX - glance.score.bits()))
 }
 
 /// Peers in trouble, the worst trouble first; in each the lowest score first, then id.

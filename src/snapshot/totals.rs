@@ -3,8 +3,7 @@
 use crate::breaker::BreakerState;
 use crate::counters::{Counters, Total};
 use crate::decision::Reason;
-use crate::peer::image::Words;
-use crate::peer::view::Lens;
+use crate::peer::image::{Counts, Glance};
 use crate::reputation::score::SCORE_BITS;
 
 /// A count for each scope of a byte limit.
@@ -129,12 +128,11 @@ pub(crate) struct Tally {
 
 impl Tally {
     #[inline]
-    pub(crate) fn add(&mut self, words: &Words, lens: &Lens) {
-        let glance = lens.glance(words);
+    pub(crate) fn add(&mut self, glance: &Glance, counts: &Counts) {
         self.peers[glance.state as usize] += 1;
         self.banned += u64::from(glance.banned);
         self.scores += glance.score.bits();
-        self.reliabilities += words.reliability();
+        self.reliabilities += counts.reliability();
     }
 
     /// The totals with what was added up.

@@ -41,6 +41,7 @@ use crate::sync::{AtomicU64, Ordering};
 use hash::Hasher;
 pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
+pub(crate) use memory::room;
 use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
@@ -113,6 +114,11 @@ impl Table {
     #[inline]
     pub(crate) fn rate(&self, slot: u32) -> Option<&RateWindow> {
         self.rates.as_ref().map(|rates| &rates[slot as usize])
+    }
+
+    #[inline]
+    pub(crate) fn has_rates(&self) -> bool {
+        self.rates.is_some()
     }
 
     #[inline]
