@@ -23,10 +23,10 @@ pub(crate) struct Capture {
 impl Capture {
     /// One pass. A peer that was evicted and came back in another slot meanwhile may be met twice.
     pub(crate) fn take(table: &Table, counters: &Counters) -> Self {
-        let watch = Watch::begin(counters);
         let mut words: Vec<Words> = room(table.len());
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
         let mut bytes = bytes_of_the_gone(counters);
+        let watch = Watch::begin(counters);
         for tenancy in table.tenants() {
             // Read to where they stay, and taken back if they are not one tenant's: a copy less for all others.
             words.push(table.record(tenancy.slot).read());
@@ -96,8 +96,8 @@ impl Watch {
     }
 }
 
-/// What the records that have gone had moved, by direction. To be read before a pass: a record that goes during the pass may
-/// be missed by it; read afterwards, it might be counted twice.
+/// What the records that have gone had moved, by direction. To be read before a pass, and before its [`Watch`] fences: a
+/// record that goes during the pass may be missed by it; read afterwards, it might be counted twice.
 pub(crate) fn bytes_of_the_gone(counters: &Counters) -> [u64; 2] {
     [counters.sum(Total::UploadedBytes), counters.sum(Total::DownloadedBytes)]
 }
