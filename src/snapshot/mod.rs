@@ -139,7 +139,6 @@ impl Snapshot {
     }
 
     /// Every peer, in the order of their ids. Each view is made when it is its turn.
-    #[must_use]
     pub fn peers(&self) -> Peers<'_> {
         Peers::new(self)
     }

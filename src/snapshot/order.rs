@@ -60,7 +60,7 @@ impl<T> First<T> {
     /// The first, in order.
     pub(crate) fn in_order(mut self) -> Vec<T> {
         self.sort_out();
-        self.kept.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.kept.sort_unstable_by_key(|(place, _)| *place);
         self.kept.into_iter().map(|(_, item)| item).collect()
     }
 }
