@@ -1240,7 +1240,7 @@ int32_t peerguard_explain(peerguard_guard guard,
                           size_t capacity,
                           size_t *written);
 
-// Reads the figures of the guard as a whole, in one pass over its records: about 50 ns for each. Any thread.
+// Reads the figures of the guard as a whole, in one pass over its records: about 30 ns for each. Any thread.
 //
 // `totals`: set its `struct_size` first.
 //
@@ -1288,7 +1288,8 @@ int32_t peerguard_drain_events(peerguard_guard guard,
 // Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_occupancy(peerguard_guard guard, size_t *peers, size_t *capacity);
 
-// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 100 ns and 400 bytes for each peer.
+// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 30 ns and 168 bytes for each peer;
+// the first who reads totals or peers from it pays some more.
 //
 // `snapshot` receives the handle; free it with `peerguard_snapshot_free`. It stays good when the guard is freed. Any thread.
 //

@@ -94,7 +94,7 @@ fn a_success_by_key_is_its_own_peers() {
             |guard| guard.record_failure(&id(B)),
         );
         let snapshot = guard.snapshot();
-        let [peer] = &snapshot.peers[..] else { panic!("one slot, one record") };
+        let [peer] = &snapshot.peers().collect::<Vec<_>>()[..] else { panic!("one slot, one record") };
         let counts = (peer.successful_syncs, peer.failed_syncs);
         let expected = if peer.id == id(B) { (0, 1) } else { (1, 0) };
         assert_eq!(counts, expected, "the record that is there holds its own peer's outcome");

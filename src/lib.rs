@@ -85,7 +85,7 @@ pub use guard::{AdmitBatch, BucketView, Explanation, OwnedPermit, Pass, Peer, Pe
 pub use id::{PeerId, PeerIdError};
 pub use peer::view::PeerView;
 pub use reputation::{Ban, BanOrigin, BanReason, Outcome, Tier};
-pub use snapshot::{LatencyQuantiles, Published, Publisher, Publishing, Scopes, Snapshot, Totals};
+pub use snapshot::{LatencyQuantiles, Peers, Published, Publisher, Publishing, Scopes, Snapshot, Totals};
 pub use token_bucket::Direction;
 
 /// The examples of the README.

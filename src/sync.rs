@@ -15,6 +15,9 @@ pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(peerguard_shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering, fence};
 
+/// For what is worked out once, where no model looks.
+pub(crate) use std::sync::OnceLock;
+
 #[cfg(not(peerguard_loom))]
 pub(crate) use std::sync::Mutex;
 #[cfg(all(feature = "capi", not(peerguard_loom)))]

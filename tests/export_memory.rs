@@ -87,7 +87,7 @@ fn a_publication_allocates_a_few_times_and_leaves_one_snapshot() {
     publisher.publish_now();
     let took = start.elapsed();
     let calls = CALLS.load(Ordering::Relaxed) - calls;
-    assert_eq!(publisher.latest().totals.total_peers, PEERS);
+    assert_eq!(publisher.latest().totals().total_peers, PEERS);
     let one = live().saturating_sub(before) / MIB;
     println!("{PEERS} peers: published in {took:?} with {calls} allocations, {one} MiB a snapshot");
     drop(old);

@@ -305,5 +305,5 @@ fn checks_insert_nothing() {
         (before.0, before.1.records_made, before.1.evictions),
         (after.0, after.1.records_made, after.1.evictions)
     );
-    assert_eq!(guard.snapshot().peers.len(), 1000);
+    assert_eq!(guard.snapshot().peers().len(), 1000);
 }

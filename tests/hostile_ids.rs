@@ -86,7 +86,7 @@ fn chosen_ids_load_all_shards_alike() {
 fn outputs(guard: &PeerGuard) -> Vec<Vec<PeerId>> {
     let ids = |peers: Vec<PeerView>| peers.iter().map(|peer| peer.id).collect::<Vec<_>>();
     let snapshot = guard.snapshot();
-    let mut outputs = vec![ids(snapshot.peers.clone())];
+    let mut outputs = vec![ids(snapshot.peers().collect())];
     for n in [0, 1, 10, 333, 1000, usize::MAX] {
         outputs.push(ids(snapshot.top_peers(n)));
         outputs.push(ids(snapshot.sync_candidates(n)));

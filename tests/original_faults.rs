@@ -457,7 +457,7 @@ fn the_banned_are_counted() {
     assert_eq!(guard.get_summary().banned, 9);
     assert!(guard.unban(&id(9)));
     assert_eq!(guard.get_summary().banned, 8);
-    assert_eq!(guard.snapshot().totals.banned, 8);
+    assert_eq!(guard.snapshot().totals().banned, 8);
 }
 
 #[test]

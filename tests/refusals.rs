@@ -222,7 +222,7 @@ fn a_refusal_changes_nothing_but_its_counter() {
 
 /// All views, without the wall-clock times, which are told by the moment of the view.
 fn shown(guard: &PeerGuard) -> String {
-    let peers = guard.snapshot().peers;
+    let peers: Vec<_> = guard.snapshot().peers().collect();
     let views = peers.iter().map(|peer| {
         let text = format!("{peer:?}");
         let end = text.find("first_seen").expect("a view has a first_seen");

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::hint::black_box;
 
-use peerguard::{Outcome, PeerGuard, PeerId, Traffic};
+use peerguard::{Outcome, PeerGuard, PeerId, Totals, Traffic};
 #[cfg(feature = "exporters")]
 use peerguard::{
     Publisher,
@@ -51,20 +51,29 @@ pub fn measure(rounds: usize) -> Vec<Pass> {
     #[cfg_attr(not(feature = "exporters"), expect(unused_mut))]
     let mut passes: Vec<(&'static str, Option<&'static str>, Work)> = vec![
         (SEQUENTIAL_READ, None, Box::new(|| Box::new(sum(&records)))),
+        ("copy of the records", None, Box::new(|| Box::new(records.clone()))),
+        // Every record's words, read, validated and copied; what they mean is worked out by the rows below.
         (SNAPSHOT, None, Box::new(|| Box::new(guard.snapshot()))),
+        ("snapshot, with its totals", None, Box::new(|| Box::new(*guard.snapshot().totals()))),
+        ("snapshot, with every view made", None, Box::new(|| Box::new(everything(&guard)))),
         ("summary", Some("conventional summary"), Box::new(|| Box::new(guard.get_summary()))),
         ("top 10", Some("conventional top 10"), Box::new(|| Box::new(guard.top_peers(10)))),
         ("conventional summary", None, Box::new(|| Box::new(summary(&conventional)))),
         ("conventional top 10", None, Box::new(|| Box::new(top(&conventional, 10)))),
     ];
     #[cfg(feature = "exporters")]
-    for (name, series) in
-        [("metrics text, 100 worst peers", PeerSeries::default()), ("metrics text, all peers", PeerSeries::All)]
-    {
+    for (name, series) in [
+        ("snapshot and metrics text, 100 worst peers", PeerSeries::default()),
+        ("snapshot and metrics text, all peers", PeerSeries::All),
+    ] {
+        // The first text of a publication works the figures out, so each is of a new one.
         let publisher = Publisher::new(&guard);
-        publisher.publish_now();
         let exporter = Exporter::new(&publisher, series);
-        passes.push((name, None, Box::new(move || Box::new(exporter.text(Format::Text)))));
+        let scrape = move || {
+            publisher.publish_now();
+            exporter.text(Format::Text)
+        };
+        passes.push((name, None, Box::new(move || Box::new(scrape()))));
     }
     let mut measured: Vec<Pass> =
         passes.iter().map(|&(name, rival, _)| Pass { name, rival, rounds: Vec::new() }).collect();
@@ -82,6 +91,15 @@ pub fn measure(rounds: usize) -> Vec<Pass> {
         }
     }
     measured
+}
+
+/// A snapshot with all that can be asked of it: totals, quantiles, and each peer's view in the order of the ids, made and
+/// given up one by one.
+fn everything(guard: &PeerGuard) -> (Totals, u64) {
+    let snapshot = guard.snapshot();
+    let _ = black_box(snapshot.latency());
+    let failures = snapshot.peers().map(|peer| black_box(&peer).failed_syncs).sum();
+    (*snapshot.totals(), failures)
 }
 
 /// Peers of all kinds: most well, some failing, some open, some banned.

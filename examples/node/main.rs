@@ -211,7 +211,7 @@ fn pulse(node: &Node, elapsed: Duration, before: &mut [u64; 2]) -> String {
     let moved = [node.ledger.down.moved(), node.ledger.up.moved()];
     let [down, up] = [moved[0] - before[0], moved[1] - before[1]];
     *before = moved;
-    let totals = node.guard.snapshot().totals;
+    let totals = node.guard.get_summary();
     let saved: u64 = node.ledger.accounts().map(|account| account.saved_while_dead).sum();
     format!(
         "{:>4} s  {} closed, {} half_open, {} open, {} banned; {} in, {} out; {saved} attempts saved",
@@ -227,9 +227,9 @@ fn pulse(node: &Node, elapsed: Duration, before: &mut [u64; 2]) -> String {
 
 fn rows(node: &Node, neighbours: &[Neighbour]) -> Vec<Row> {
     let snapshot = node.guard.snapshot();
-    let views: HashMap<_, _> = snapshot.peers.iter().map(|view| (view.id, view)).collect();
+    let views: HashMap<_, _> = snapshot.peers().map(|view| (view.id, view)).collect();
     let row = |(index, neighbour): (usize, &Neighbour)| {
-        Row::new(neighbour, views.get(&neighbour.id).copied(), &node.ledger.account(index))
+        Row::new(neighbour, views.get(&neighbour.id), &node.ledger.account(index))
     };
     neighbours.iter().enumerate().map(row).collect()
 }

@@ -182,7 +182,7 @@ fn greedy(node: &Node, neighbours: &[Neighbour], snapshot: &Snapshot, elapsed: D
         let who = neighbours.iter().find(|neighbour| neighbour.id == id);
         who.is_some_and(|neighbour| neighbour.behaviour == Behaviour::Greedy)
     };
-    let greedy: Vec<_> = snapshot.peers.iter().filter(|view| is_greedy(view.id)).collect();
+    let greedy: Vec<_> = snapshot.peers().filter(|view| is_greedy(view.id)).collect();
     let most = greedy
         .iter()
         .flat_map(|view| {
@@ -209,7 +209,7 @@ fn greedy(node: &Node, neighbours: &[Neighbour], snapshot: &Snapshot, elapsed: D
 /// Every answer that was no answer has to stand in the guard's records as a protocol violation.
 fn garbage(node: &Node, snapshot: &Snapshot) -> Fact {
     let found = node.ledger.accounts().fold(Tally::default(), |all, one| all.merge(&one.garbage));
-    let violations: u64 = snapshot.peers.iter().map(|view| view.protocol_violations).sum();
+    let violations: u64 = snapshot.peers().map(|view| view.protocol_violations).sum();
     let seen = match found.total() {
         0 => "none came".into(),
         _ => format!("{}: {violations} protocol violations", found.in_words()),
@@ -219,7 +219,7 @@ fn garbage(node: &Node, snapshot: &Snapshot) -> Fact {
 
 fn books(node: &Node, snapshot: &Snapshot) -> Fact {
     let sockets = [node.ledger.down.moved(), node.ledger.up.moved()];
-    let guard = [snapshot.totals.downloaded, snapshot.totals.uploaded];
+    let guard = [snapshot.totals().downloaded, snapshot.totals().uploaded];
     let seen = match sockets == guard {
         true => format!("{} in, {} out: in the guard's books as on the sockets", sockets[0], sockets[1]),
         false => format!("the guard counted {guard:?} bytes in and out, the sockets {sockets:?}"),

@@ -126,6 +126,14 @@ impl Gate {
             Phase::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
+
+    /// Probes that have not reported.
+    pub(crate) fn probes_out(&self) -> u8 {
+        match self.phase {
+            Phase::HalfOpen { probes, called, .. } => probes + called,
+            _ => 0,
+        }
+    }
 }
 
 /// The gate as it stands in memory: a check looks at a few bits and unpacks nothing.

@@ -3,14 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Inner, PeerGuard};
-use crate::counters::Total;
+use crate::breaker::BreakerState;
 use crate::event::ring::Entry;
 use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
-use crate::peer::view::{PeerView, Wall};
-use crate::snapshot::order::{SyncOrder, top_peers};
-use crate::snapshot::{LatencyQuantiles, Snapshot, Tally, Totals};
-use crate::sync::{Ordering, Packed, Word, fence};
+use crate::peer::image::{Glance, Image, Words};
+use crate::peer::record::Record;
+use crate::peer::view::{Lens, PeerView, Wall};
+use crate::snapshot::order::{self, First, Place, SyncOrder};
+use crate::snapshot::{Capture, Reading, Snapshot, Tally, Totals, Watch, bytes_of_the_gone};
+use crate::sync::{Ordering, Packed, Word};
+use crate::table::Tenancy;
 use crate::token_bucket::Direction;
 
 impl PeerGuard {
@@ -19,54 +22,56 @@ impl PeerGuard {
     pub fn view(&self, peer: &PeerId) -> Option<PeerView> {
         let inner = &self.inner;
         let image = inner.table.image_of(peer)?;
-        Some(image.view(&inner.wall(), inner.peer_rates(), &inner.rules))
+        Some(inner.lens().view(&image))
     }
 
-    /// Everything, in one pass over the records and a sort by id: no locks, no writer is held up. Allocates a view for each
-    /// peer.
+    /// Everything, in one pass that copies the records: no locks, no writer is held up. Takes 168 bytes for each peer.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let inner = &self.inner;
-        let wall = inner.wall();
-        let mut tally = Tally::new(&inner.counters);
-        let peers = in_order_of_ids(inner.collect_views(wall));
-        peers.iter().for_each(|peer| tally.add(peer));
-        Snapshot {
-            taken_at: wall.time,
-            totals: inner.complete(tally.totals(), wall.now),
-            latency: LatencyQuantiles::of(&peers),
-            peers,
+        let reading = Reading {
+            wall: inner.wall(),
+            inherited: inner.peer_rates(),
+            rules: inner.rules.clone(),
             order: SyncOrder::new(&inner.config),
-        }
+        };
+        let capture = Capture::take(&inner.table, &inner.counters);
+        let counted = inner.counted(capture.bytes(), reading.wall.now);
+        Snapshot::new(capture, reading, counted)
     }
 
-    /// The totals of a snapshot, in one pass that keeps no peer.
+    /// The totals of a snapshot, in one pass that keeps nothing.
     pub(crate) fn totals(&self) -> Totals {
         let inner = &self.inner;
-        let wall = inner.wall();
-        let mut tally = Tally::new(&inner.counters);
-        let before = inner.counters.sum(Total::Evictions);
-        inner.views(wall).for_each(|peer| tally.add(&peer));
-        if inner.counters.sum(Total::Evictions) != before {
-            tally = Tally::new(&inner.counters);
-            inner.collect_views(wall).iter().for_each(|peer| tally.add(peer));
-        }
-        inner.complete(tally.totals(), wall.now)
+        let (lens, mut tally) = (inner.lens(), Tally::default());
+        let mut bytes = bytes_of_the_gone(&inner.counters);
+        let whole = inner.pass(|tenancy, record| {
+            let (counts, glance) = (record.read_counts(), lens.glance(&record.read_standing()));
+            if inner.table.validate(tenancy) {
+                tally.add(&glance, &counts);
+                bytes = [bytes[0].saturating_add(counts.bytes[0]), bytes[1].saturating_add(counts.bytes[1])];
+            }
+        });
+        if whole { tally.complete(inner.counted(bytes, lens.wall.now)) } else { *self.snapshot().totals() }
     }
 
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out. One pass.
     #[must_use]
     pub fn top_peers(&self, n: usize) -> Vec<PeerView> {
-        let peers = self.inner.collect_views(self.inner.wall());
-        top_peers(&peers, n).into_iter().cloned().collect()
+        let may = |glance: &Glance, first: &First<Image>| {
+            order::best_by(glance).is_some_and(|(class, merit)| first.may_want(class, merit))
+        };
+        self.inner.first(n, may, order::best).unwrap_or_else(|| self.snapshot().top_peers(n))
     }
 
     /// The `n` peers to sync with first: closed, unbanned and above half the initial score, by score and latency bonus;
     /// then the half-open ones with a free probe, so that a peer that has recovered is found again. One pass.
     #[must_use]
     pub fn sync_candidates(&self, n: usize) -> Vec<PeerView> {
-        let peers = self.inner.collect_views(self.inner.wall());
-        SyncOrder::new(&self.inner.config).sync_candidates(&peers, n)
+        let order = SyncOrder::new(&self.inner.config);
+        let may = |glance: &Glance, _: &First<Image>| !glance.banned && glance.state != BreakerState::Open;
+        let found = self.inner.first(n, may, |words, lens| order.place(words, lens));
+        found.unwrap_or_else(|| self.snapshot().sync_candidates(n))
     }
 
     /// The oldest events that nobody has drained yet, at most `max`.
@@ -152,17 +157,6 @@ impl PeerGuard {
     }
 }
 
-/// The views in the order of their ids. Views are large: their places are sorted, by the first bytes of the ids as a rule, and
-/// each view is moved once.
-fn in_order_of_ids(peers: Vec<PeerView>) -> Vec<PeerView> {
-    let key = |(place, peer): (usize, &PeerView)| {
-        (u64::from_be_bytes(peer.id.as_bytes()[..8].try_into().unwrap_or_default()), place)
-    };
-    let mut places: Vec<(u64, usize)> = peers.iter().enumerate().map(key).collect();
-    places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| peers[a.1].id.cmp(&peers[b.1].id)));
-    places.into_iter().map(|(_, place)| peers[place].clone()).collect()
-}
-
 pub(super) fn event(entry: &Entry, wall: &Wall) -> Event {
     Event { sequence: entry.number, at: wall.at(entry.at), peer: entry.peer, kind: entry.kind }
 }
@@ -194,37 +188,50 @@ impl Inner {
         Wall { now, time }
     }
 
-    /// Every peer once. A peer that was evicted and came back in another slot during the pass may be met twice; so when
-    /// anything was evicted meanwhile, doubles are dropped.
-    fn collect_views(&self, wall: Wall) -> Vec<PeerView> {
-        let before = self.counters.sum(Total::Evictions);
-        // Acquire: pairs with the Release fence of an eviction that is in the sum: its old record is not read any more.
-        fence(Ordering::Acquire);
-        let mut peers = Vec::with_capacity(self.table.len());
-        peers.extend(self.views(wall));
-        if self.counters.sum(Total::Evictions) != before {
-            peers = in_order_of_ids(peers);
-            peers.dedup_by_key(|peer| peer.id);
-        }
-        peers
+    pub(super) fn lens(&self) -> Lens<'_> {
+        Lens { wall: self.wall(), inherited: self.peer_rates(), rules: &self.rules }
     }
 
-    /// Every record, in one pass.
-    fn views(&self, wall: Wall) -> impl Iterator<Item = PeerView> + '_ {
-        let inherited = self.peer_rates();
-        (0..self.table.len() as u32).filter_map(move |slot| {
-            let image = self.table.image(slot)?;
-            Some(image.view(&wall, inherited, &self.rules))
-        })
+    /// Shows every record that has a tenant, in one pass. A peer that was evicted and came back in another slot meanwhile may
+    /// be met twice; `false` when anything was evicted.
+    #[inline]
+    fn pass(&self, mut see: impl FnMut(Tenancy, &Record)) -> bool {
+        let watch = Watch::begin(&self.counters);
+        self.table.tenants().for_each(|tenancy| see(tenancy, self.table.record(tenancy.slot)));
+        !watch.saw_evictions(&self.counters)
     }
 
-    /// Adds counters and buckets to what the pass has added up.
-    fn complete(&self, mut totals: Totals, now: u64) -> Totals {
+    /// The views of the first `n` of an order, in one pass that keeps hardly more; `None` when some of them may be doubles.
+    /// `may`: whether a peer may be one of them, by its standing; only then the rest is read.
+    fn first(
+        &self,
+        n: usize,
+        may: impl Fn(&Glance, &First<Image>) -> bool,
+        order: impl Fn(&Words, &Lens) -> Option<Place>,
+    ) -> Option<Vec<PeerView>> {
+        let (lens, mut first) = (self.lens(), First::new(n));
+        let whole = self.pass(|tenancy, record| {
+            if !may(&lens.glance(&record.read_standing()), &first) {
+                return;
+            }
+            // Its place goes by what is read now, with everything that is shown of it.
+            let words = record.read();
+            let Some(place) = order(&words, &lens).filter(|place| first.wants(place)) else { return };
+            if let Some(image) = self.table.image_beside(tenancy, &words) {
+                first.put(place, image);
+            }
+        });
+        whole.then(|| first.in_order().iter().map(|image| lens.view(image)).collect())
+    }
+
+    /// Counters and buckets, with the bytes that a pass has added up.
+    fn counted(&self, bytes: [u64; 2], now: u64) -> Totals {
+        let mut totals = Totals::default();
         totals.count(&self.counters);
         totals.events_lost = self.events_lost();
         totals.capacity = self.table.capacity() as u64;
-        totals.uploaded = never_falling(&self.shown_bytes[0], totals.uploaded);
-        totals.downloaded = never_falling(&self.shown_bytes[1], totals.downloaded);
+        totals.uploaded = never_falling(&self.shown_bytes[0], bytes[0]);
+        totals.downloaded = never_falling(&self.shown_bytes[1], bytes[1]);
         (totals.upload_limit, totals.upload_available) = self.global_state(Direction::Upload, now);
         (totals.download_limit, totals.download_available) = self.global_state(Direction::Download, now);
         totals

@@ -23,7 +23,7 @@ impl<'s> Numbered<'s> {
 
     /// About how many bytes it takes.
     pub(super) fn size(published: &Published) -> usize {
-        4096 + 1024 * published.peers.len()
+        4096 + 1024 * published.peers().len()
     }
 }
 
@@ -44,10 +44,10 @@ pub(super) struct Live<'s> {
     /// Peers by score, in steps of 5 points.
     scores: [u64; BARS],
     tiers: Tiers,
-    worst: Vec<&'s PeerView>,
+    worst: Vec<PeerView>,
     worst_left_out: usize,
     /// The bans that end first.
-    bans: Vec<&'s PeerView>,
+    bans: Vec<PeerView>,
     /// Newest first.
     events: Vec<&'s Event>,
 }
@@ -64,32 +64,29 @@ struct Tiers {
 impl<'s> Live<'s> {
     pub(super) fn new(published: &'s Published) -> Self {
         let (mut scores, mut tiers) = ([0; BARS], Tiers::default());
-        for peer in &published.peers {
-            scores[((peer.score / 5.0) as usize).min(BARS - 1)] += 1;
-            *match peer.tier {
+        published.each_standing(|score, tier| {
+            scores[((score / 5.0) as usize).min(BARS - 1)] += 1;
+            *match tier {
                 Tier::Banned => &mut tiers.banned,
                 Tier::Probation => &mut tiers.probation,
                 Tier::Neutral => &mut tiers.neutral,
                 Tier::Good => &mut tiers.good,
                 Tier::Trusted => &mut tiers.trusted,
             } += 1;
-        }
+        });
         let (worst, worst_left_out) = published.worst_peers(WORST);
-        let mut bans: Vec<&PeerView> = published.peers.iter().filter(|peer| peer.ban.is_some()).collect();
-        bans.sort_by_key(|peer| peer.ban.map(|ban| (ban.remaining.is_none(), ban.remaining)));
-        bans.truncate(BANS);
         Self {
             age_seconds: published.age().as_secs_f64(),
             number: published.number(),
             version: env!("CARGO_PKG_VERSION"),
-            totals: &published.totals,
-            denied: published.totals.denied_total(),
-            latency: published.latency,
+            totals: published.totals(),
+            denied: published.totals().denied_total(),
+            latency: published.latency(),
             scores,
             tiers,
             worst,
             worst_left_out,
-            bans,
+            bans: published.bans(BANS),
             events: published.events().iter().rev().take(EVENTS).collect(),
         }
     }

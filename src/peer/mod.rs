@@ -8,6 +8,7 @@ pub(crate) mod admit;
 pub(crate) mod ban;
 pub(crate) mod bytes;
 pub(crate) mod flow;
+pub(crate) mod image;
 pub(crate) mod latency;
 pub(crate) mod limits;
 pub(crate) mod meta;
@@ -29,7 +30,7 @@ use crate::reputation;
 use crate::token_bucket::bucket::Burst;
 
 /// The configuration in the units of the words.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) breaker: transition::Params,
     pub(crate) reputation: reputation::params::Params,

@@ -3,25 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use super::Rules;
-use super::bytes;
-use super::flow::Flow;
-use super::limits::OwnLimits;
-use super::record::Record;
-use crate::breaker::gate::{Gate, GateWord, Phase};
-use crate::breaker::rate::{RateImage, RateWindow};
-use crate::breaker::transition::{self, Moment};
-use crate::breaker::window::FailureWindow;
+use super::image::{Glance, Image, Standing};
+use crate::breaker::gate::Phase;
+use crate::breaker::transition;
 use crate::breaker::{BreakerState, Forced};
 use crate::config::PeerLimits;
 use crate::id::PeerId;
-use crate::reputation::ban::BanWord;
-use crate::reputation::score::ScoreWord;
 use crate::reputation::{Ban, Tier};
 #[cfg(feature = "serde")]
 use crate::snapshot::wire;
-use crate::sync::{Ordering, Word, fence};
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::{Limit, PaidAt};
+use crate::token_bucket::bucket::Limit;
 use crate::token_bucket::rate::Rate;
 
 /// One peer, as it stood at one time.
@@ -98,67 +90,6 @@ pub struct PeerView {
     /// When something was last recorded.
     #[cfg_attr(feature = "serde", serde(serialize_with = "wire::time"))]
     pub last_seen: SystemTime,
-    /// `first_seen` on the guard's clock, in nanoseconds, for ordering.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub(crate) first_seen_nanos: u64,
-}
-
-/// The words of a record, read one after the other.
-pub(crate) struct Image {
-    pub(crate) id: PeerId,
-    pub(crate) gate: GateWord,
-    score: ScoreWord,
-    window: FailureWindow,
-    ban: BanWord,
-    last_seen: u64,
-    first_seen: u64,
-    latency: Option<f64>,
-    buckets: [PaidAt; 2],
-    bytes: [u64; 2],
-    counts: [u64; 8],
-    rate: Option<RateImage>,
-    limits: PeerLimits,
-}
-
-impl Record {
-    /// Reads the words. Relaxed: the table validates by the meta word that they are one tenant's.
-    pub(crate) fn image(&self, rate: Option<&RateWindow>, own: &OwnLimits) -> Image {
-        let read = |word: &Word<u64>| word.load(Ordering::Relaxed);
-        let unanswered = self.unanswered.load(Ordering::Relaxed);
-        let offences = self.offences.load(Ordering::Relaxed);
-        // The wide counters before the flow that is emptied into them.
-        let bytes = [read(&self.bytes[0]), read(&self.bytes[1])];
-        let successes = [read(&self.sync_successes), read(&self.message_successes)];
-        // Acquire: pairs with the Release fence of `empty_flow`: who has read what was added reads the flow without it.
-        fence(Ordering::Acquire);
-        let flow = [self.flow[0].load(Ordering::Relaxed), self.flow[1].load(Ordering::Relaxed)];
-        let lately = |count: fn(Flow) -> u64| count(flow[0]) + count(flow[1]);
-        Image {
-            id: self.id(),
-            gate: self.gate.load(Ordering::Relaxed),
-            // Acquire: a pending ban is seen before the ban word that it will change.
-            score: self.score.load(Ordering::Acquire),
-            window: self.window.load(Ordering::Relaxed),
-            ban: self.ban.load(Ordering::Relaxed),
-            last_seen: read(&self.last_seen),
-            first_seen: read(&self.first_seen),
-            latency: self.latency.load(Ordering::Relaxed).get(),
-            buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
-            bytes: [bytes::sum(bytes[0], flow[0].bytes()), bytes::sum(bytes[1], flow[1].bytes())],
-            counts: [
-                successes[0] + lately(Flow::sync_successes),
-                successes[1] + lately(Flow::message_successes),
-                read(&self.sync_failures),
-                read(&self.message_failures),
-                unanswered.0.into(),
-                unanswered.1.into(),
-                offences.0.into(),
-                offences.1.into(),
-            ],
-            limits: own.get(),
-            rate: rate.map(RateWindow::image),
-        }
-    }
 }
 
 /// Turns times of the guard's clock into times of the wall.
@@ -176,108 +107,83 @@ impl Wall {
     }
 }
 
-impl Image {
-    /// The ban word; a pending ban counts as written.
-    fn ban_word(&self, now: u64, rules: &Rules) -> BanWord {
-        self.score.settling(self.ban, now, &rules.reputation)
-    }
+/// How words are read: at which time, by whose limits and rules.
+#[derive(Clone, Copy)]
+pub(crate) struct Lens<'a> {
+    pub(crate) wall: Wall,
+    /// The guard's limits for each peer, by direction.
+    pub(crate) inherited: [Rate; 2],
+    pub(crate) rules: &'a Rules,
+}
 
-    /// The ban in force.
-    pub(crate) fn ban(&self, now: u64, rules: &Rules) -> Option<Ban> {
-        self.ban_word(now, rules).ban(now)
-    }
-
-    /// What the breaker's transitions need to know; the dice are for transitions that are written, which a view never does.
-    pub(crate) fn moment(&self, now: u64) -> Moment {
-        Moment { now, idle: now.saturating_sub(self.last_seen), dice: 0 }
-    }
-
-    pub(crate) fn bucket(&self, direction: Direction) -> PaidAt {
-        self.buckets[direction.index()]
-    }
-
-    pub(crate) fn own_limit(&self, direction: Direction) -> Option<u64> {
-        match direction {
-            Direction::Upload => self.limits.upload,
-            Direction::Download => self.limits.download,
-        }
-    }
-
-    fn gate_seen(&self, now: u64, rules: &Rules) -> (Gate, Gate) {
-        let gate = self.gate.gate();
-        (gate, transition::seen(gate, &self.moment(now), &rules.breaker).0)
+impl Lens<'_> {
+    #[inline]
+    pub(crate) fn glance(&self, standing: &Standing) -> Glance {
+        standing.glance(self.wall.now, self.rules)
     }
 
     /// Used share of a direction's bucket, by the limit in force.
-    fn used(&self, direction: Direction, inherited: Rate, now: u64, rules: &Rules) -> f64 {
-        let rate = self.own_limit(direction).map_or(inherited, Rate::new);
+    fn used(&self, image: &Image, direction: Direction) -> f64 {
+        let rate = image.own_limit(direction).map_or(self.inherited[direction.index()], Rate::new);
         if rate.is_unlimited() {
             return 0.0;
         }
-        let limit = Limit::new(rate, &rules.burst);
-        self.bucket(direction).debt(now, limit.burst) as f64 / limit.burst as f64
+        let limit = Limit::new(rate, &self.rules.burst);
+        image.bucket(direction).debt(self.wall.now, limit.burst) as f64 / limit.burst as f64
     }
 
-    /// The view at `wall.now`; `inherited`: the guard's limits for each peer, by direction.
-    pub(crate) fn view(&self, wall: &Wall, inherited: [Rate; 2], rules: &Rules) -> PeerView {
-        let now = wall.now;
-        let (gate, seen) = self.gate_seen(now, rules);
-        let idle = now.saturating_sub(self.last_seen) >= rules.window;
+    pub(crate) fn view(&self, image: &Image) -> PeerView {
+        let (words, counts) = (&image.words, &image.words.counts);
+        let (now, rules) = (self.wall.now, self.rules);
+        let (gate, seen) = words.gate_seen(now, rules);
+        let idle = now.saturating_sub(words.last_seen) >= rules.window;
         let closed = matches!(seen.phase, Phase::Closed { .. });
-        let failures = if closed { self.window.count(gate.generation, now / rules.slice, idle) } else { 0 };
+        let failures = if closed { words.window.count(gate.generation, now / rules.slice, idle) } else { 0 };
         let open_remaining = match seen.phase {
             Phase::Open { until } if seen.forced != Forced::Open => {
                 transition::open_remaining(until, now, &rules.breaker)
             }
             _ => None,
         };
-        let (probes_out, probe_successes) = match seen.phase {
-            Phase::HalfOpen { probes, called, successes, .. } => (probes + called, successes),
-            _ => (0, 0),
+        let probe_successes = match seen.phase {
+            Phase::HalfOpen { successes, .. } => successes,
+            _ => 0,
         };
-        let params = &rules.reputation;
-        let ban_word = self.ban_word(now, rules);
-        let ban = ban_word.ban(now);
-        let score = self.score.at(ban_word, now, params).0.points();
-        let [sync_ok, message_ok, sync_bad, message_bad, timeouts, unreachable, violations, fatal] = self.counts;
-        let successes = sync_ok + message_ok;
-        let failures_total = sync_bad + message_bad + timeouts + unreachable + violations + fatal;
-        let total = successes + failures_total;
+        let glance = words.glance(now, rules);
         PeerView {
-            id: self.id,
-            state: transition::shown(&seen),
+            id: words.id,
+            state: glance.state,
             forced: gate.forced,
             generation: seen.generation.number(),
             failures_in_window: failures,
-            calls_in_window: self
+            calls_in_window: image
                 .rate
                 .map(|rate| if idle { (0, 0) } else { rate.counts(gate.generation, now / rules.slice) }),
             backoff_level: transition::cooled(&seen, now),
             open_remaining,
-            probes_out,
+            probes_out: seen.probes_out(),
             probe_successes,
-            score,
-            tier: Tier::of(score, params.probation.points(), ban.is_some()),
-            reliability: if total == 0 { 0.5 } else { successes as f64 / total as f64 },
-            ban,
-            offences: ban_word.offences(now, params),
-            latency_ms: self.latency,
-            successful_syncs: sync_ok,
-            failed_syncs: sync_bad,
-            successful_messages: message_ok,
-            failed_messages: message_bad,
-            timeouts,
-            unreachable,
-            protocol_violations: violations,
-            fatal,
-            bytes_sent: self.bytes[Direction::Upload.index()],
-            bytes_received: self.bytes[Direction::Download.index()],
-            limits: self.limits,
-            upload_used: self.used(Direction::Upload, inherited[0], now, rules),
-            download_used: self.used(Direction::Download, inherited[1], now, rules),
-            first_seen: wall.at(self.first_seen),
-            last_seen: wall.at(self.last_seen),
-            first_seen_nanos: self.first_seen,
+            score: glance.score.points(),
+            tier: glance.tier(rules),
+            reliability: counts.reliability(),
+            ban: words.ban(now, rules),
+            offences: words.offences_remembered(now, rules),
+            latency_ms: words.latency_ms(),
+            successful_syncs: counts.sync_successes,
+            failed_syncs: counts.sync_failures,
+            successful_messages: counts.message_successes,
+            failed_messages: counts.message_failures,
+            timeouts: counts.unanswered.0.into(),
+            unreachable: counts.unanswered.1.into(),
+            protocol_violations: counts.offences.0.into(),
+            fatal: counts.offences.1.into(),
+            bytes_sent: counts.bytes[Direction::Upload.index()],
+            bytes_received: counts.bytes[Direction::Download.index()],
+            limits: image.limits,
+            upload_used: self.used(image, Direction::Upload),
+            download_used: self.used(image, Direction::Download),
+            first_seen: self.wall.at(words.first_seen),
+            last_seen: self.wall.at(words.last_seen),
         }
     }
 }

@@ -31,12 +31,13 @@ impl Decay {
 
     /// The whole steps in `seconds`, as seconds.
     pub(crate) fn whole(&self, seconds: u64) -> u64 {
-        seconds - seconds % self.step
+        // The division is for the rest: most guards keep the default.
+        if self.step == 1 { seconds } else { seconds - seconds % self.step }
     }
 
     /// What is left of `distance` after `seconds` (whole steps), rounded to the nearest.
     pub(crate) fn apply(&self, distance: i64, seconds: u64) -> i64 {
-        let mut steps = seconds / self.step;
+        let mut steps = if self.step == 1 { seconds } else { seconds / self.step };
         if steps == 0 || distance == 0 {
             return distance;
         }

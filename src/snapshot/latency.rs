@@ -2,8 +2,6 @@
 
 use hdrhistogram::Histogram;
 
-use crate::peer::view::PeerView;
-
 /// Quantiles over the peers' average latencies, in milliseconds, to three digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -25,12 +23,11 @@ pub struct LatencyQuantiles {
 const LONGEST: u64 = 24 * 3600 * 1_000_000;
 
 impl LatencyQuantiles {
-    pub(crate) fn of(peers: &[PeerView]) -> Option<Self> {
+    /// `each` hands over every average, in any order.
+    pub(crate) fn of(each: impl FnOnce(&mut dyn FnMut(f64))) -> Option<Self> {
         // The bounds are constants within the crate's documented range; without a histogram there are no quantiles.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, LONGEST, 3).ok()?;
-        for milliseconds in peers.iter().filter_map(|peer| peer.latency_ms) {
-            histogram.saturating_record((milliseconds * 1000.0).round() as u64);
-        }
+        each(&mut |milliseconds| histogram.saturating_record((milliseconds * 1000.0).round() as u64));
         let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
         let peers = histogram.len();
         (peers != 0).then(|| Self { peers, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) })

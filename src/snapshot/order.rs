@@ -1,51 +1,108 @@
-//! Whom to talk to first.
-
-use std::cmp::Reverse;
+//! Whom to talk to first, and whom to look at.
+//!
+//! An order is a function from a peer's words to its [`Place`]: the smallest come first. Only those that are chosen are made
+//! into views.
 
 use crate::breaker::{BreakerState, Forced};
 use crate::config::Config;
-use crate::peer::view::PeerView;
+use crate::id::PeerId;
+use crate::peer::image::{Glance, Words};
+use crate::peer::view::Lens;
 use crate::reputation::Tier;
 
-/// The `n` first by their keys, in order, without sorting the rest.
-fn first<K: Ord>(mut peers: Vec<(K, &PeerView)>, n: usize) -> Vec<&PeerView> {
-    if n == 0 {
-        return Vec::new();
+/// Where a peer stands in an order: class, then merit (inverted where more is better), then time, then id.
+pub(crate) type Place = (u8, u64, u64, PeerId);
+
+/// The first `n` of what is offered one after the other, without keeping the rest.
+pub(crate) struct First<T> {
+    n: usize,
+    kept: Vec<(Place, T)>,
+    /// `n` of the kept come before it, or are it: what comes after is not wanted.
+    last: Option<Place>,
+}
+
+/// Fewer than these are not sorted out.
+const FEW: usize = 64;
+
+impl<T> First<T> {
+    pub(crate) fn new(n: usize) -> Self {
+        Self { n, kept: Vec::new(), last: None }
     }
-    if n < peers.len() {
-        peers.select_nth_unstable_by(n - 1, |a, b| a.0.cmp(&b.0));
-        peers.truncate(n);
+
+    #[inline]
+    pub(crate) fn wants(&self, place: &Place) -> bool {
+        self.n > 0 && self.last.as_ref().is_none_or(|last| place < last)
     }
-    peers.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    peers.into_iter().map(|(_, peer)| peer).collect()
-}
 
-/// A score as an integer that orders as the score does; scores are finite and not negative.
-fn ordinal(score: f64) -> u64 {
-    score.to_bits()
-}
+    /// Whether a class and merit may still be wanted, whatever the rest of the place.
+    #[inline]
+    pub(crate) fn may_want(&self, class: u8, merit: u64) -> bool {
+        self.last.as_ref().is_none_or(|last| (class, merit) <= (last.0, last.1))
+    }
 
-pub(crate) fn top_peers(peers: &[PeerView], n: usize) -> Vec<&PeerView> {
-    let key = |peer: &PeerView| (Reverse(ordinal(peer.score)), peer.first_seen_nanos, peer.id);
-    first(peers.iter().filter(|peer| peer.ban.is_none()).map(|peer| (key(peer), peer)).collect(), n)
-}
+    pub(crate) fn put(&mut self, place: Place, item: T) {
+        self.kept.push((place, item));
+        if self.kept.len() >= self.n.saturating_mul(2).max(FEW) {
+            self.sort_out();
+        }
+    }
 
-/// What a peer's trouble is, the worst first; `None` when it has none.
-fn trouble(peer: &PeerView) -> Option<u8> {
-    match peer.state {
-        _ if peer.ban.is_some() => Some(0),
-        BreakerState::Open => Some(1),
-        BreakerState::HalfOpen => Some(2),
-        BreakerState::Closed if peer.forced != Forced::None || peer.tier == Tier::Probation => Some(3),
-        BreakerState::Closed => None,
+    /// Each is thrown out at most once, and what is looked through is at most twice as many: linear in all.
+    fn sort_out(&mut self) {
+        if self.n == 0 || self.kept.len() <= self.n {
+            return;
+        }
+        let (_, last, _) = self.kept.select_nth_unstable_by(self.n - 1, |a, b| a.0.cmp(&b.0));
+        self.last = Some(last.0);
+        self.kept.truncate(self.n);
+    }
+
+    /// The first, in order.
+    pub(crate) fn in_order(mut self) -> Vec<T> {
+        self.sort_out();
+        self.kept.sort_unstable_by_key(|(place, _)| *place);
+        self.kept.into_iter().map(|(_, item)| item).collect()
     }
 }
 
-pub(crate) fn worst_peers(peers: &[PeerView], n: usize) -> (Vec<&PeerView>, usize) {
-    let key = |peer: &PeerView| trouble(peer).map(|trouble| (trouble, ordinal(peer.score), peer.id));
-    let troubled: Vec<_> = peers.iter().filter_map(|peer| key(peer).map(|key| (key, peer))).collect();
-    let left_out = troubled.len().saturating_sub(n);
-    (first(troubled, n), left_out)
+/// A score or merit as an integer that orders as it does; they are finite and not negative.
+fn ordinal(merit: f64) -> u64 {
+    merit.to_bits()
+}
+
+/// Highest score first, then earlier first seen, then id; banned ones left out.
+pub(crate) fn best(words: &Words, lens: &Lens) -> Option<Place> {
+    let (class, merit) = best_by(&lens.glance(words))?;
+    Some((class, merit, words.first_seen, words.id))
+}
+
+/// Class and merit of [`best`].
+#[inline]
+pub(crate) fn best_by(glance: &Glance) -> Option<(u8, u64)> {
+    (!glance.banned).then(|| (0, u64::MAX - glance.score.bits()))
+}
+
+/// Peers in trouble, the worst trouble first; in each the lowest score first, then id.
+pub(crate) fn worst(words: &Words, lens: &Lens) -> Option<Place> {
+    let glance = lens.glance(words);
+    let trouble = match glance.state {
+        _ if glance.banned => 0,
+        BreakerState::Open => 1,
+        BreakerState::HalfOpen => 2,
+        BreakerState::Closed if glance.forced != Forced::None || glance.tier(lens.rules) == Tier::Probation => 3,
+        BreakerState::Closed => return None,
+    };
+    Some((trouble, glance.score.bits(), 0, words.id))
+}
+
+/// Banned peers, the ban that ends first first, then id.
+#[cfg(any(feature = "graphql", feature = "http"))]
+pub(crate) fn bans(words: &Words, lens: &Lens) -> Option<Place> {
+    let ban = words.ban(lens.wall.now, lens.rules)?;
+    Some(match ban.remaining {
+        Some(left) => (0, left.as_nanos() as u64, 0, words.id),
+        None => (1, 0, 0, words.id),
+    })
 }
 
 /// What the order of sync candidates depends on besides the peers.
@@ -66,24 +123,49 @@ impl SyncOrder {
         }
     }
 
-    fn merit(&self, peer: &PeerView) -> f64 {
+    /// First the closed peers by score and latency bonus, then the half-open ones with a free probe; ties as in [`best`].
+    #[inline]
+    pub(crate) fn place(&self, words: &Words, lens: &Lens) -> Option<Place> {
+        let glance = lens.glance(words);
+        let score = glance.score.points();
+        let recovering = match glance.state {
+            _ if glance.banned => return None,
+            BreakerState::Closed if score > self.above => false,
+            BreakerState::HalfOpen if self.has_a_probe(words, glance.forced, lens) => true,
+            _ => return None,
+        };
         // A latency of 0 gives the largest bonus: 1000 / 0 is infinite, and the minimum cuts it.
-        let bonus = peer.latency_ms.map_or(0.0, |ms| (1000.0 / ms).min(10.0));
-        peer.score + self.latency_weight * bonus
+        let bonus = words.latency_ms().map_or(0.0, |ms| (1000.0 / ms).min(10.0));
+        let merit = ordinal(score + self.latency_weight * bonus);
+        Some((recovering.into(), u64::MAX - merit, words.first_seen, words.id))
     }
 
-    /// First the closed peers by merit, then the half-open ones with a free probe; ties as in `top_peers`.
-    pub(crate) fn sync_candidates(&self, peers: &[PeerView], n: usize) -> Vec<PeerView> {
-        let key = |peer: &PeerView| {
-            let recovering = match peer.state {
-                BreakerState::Closed if peer.score > self.above => false,
-                BreakerState::HalfOpen if peer.probes_out < self.max_probes || peer.forced == Forced::Observe => true,
-                _ => return None,
-            };
-            (peer.ban.is_none())
-                .then(|| (recovering, Reverse(ordinal(self.merit(peer))), peer.first_seen_nanos, peer.id))
-        };
-        let candidates = first(peers.iter().filter_map(|peer| key(peer).map(|key| (key, peer))).collect(), n);
-        candidates.into_iter().cloned().collect()
+    fn has_a_probe(&self, words: &Words, forced: Forced, lens: &Lens) -> bool {
+        forced == Forced::Observe || words.probes_out(lens.wall.now, lens.rules) < self.max_probes
+    }
+}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_are_those_of_a_sort(keys in prop::collection::vec((0u8..3, 0u64..9, 0u64..4), 0..400), n in 0usize..150) {
+            let places: Vec<Place> = keys.iter().zip(0u64..).map(|(&(class, merit, time), i)| {
+                (class, merit, time, PeerId::from_words([i.reverse_bits(), 0, 0, 0]))
+            }).collect();
+            let mut first = First::new(n);
+            for &place in &places {
+                if first.wants(&place) {
+                    first.put(place, place);
+                }
+            }
+            let mut sorted = places;
+            sorted.sort_unstable();
+            sorted.truncate(n);
+            prop_assert_eq!(first.in_order(), sorted);
+        }
     }
 }

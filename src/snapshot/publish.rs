@@ -38,7 +38,7 @@ impl Published {
         let taken = clock.now();
         let mut snapshot = guard.snapshot();
         if let Some(before) = before {
-            snapshot.totals.never_below(&before.snapshot.totals);
+            snapshot.counted.never_below(&before.snapshot.counted);
         }
         let newest = guard.event_count();
         let events = guard.events_since(newest.saturating_sub(EVENTS), EVENTS as usize).events;

@@ -3,7 +3,8 @@
 use crate::breaker::BreakerState;
 use crate::counters::{Counters, Total};
 use crate::decision::Reason;
-use crate::peer::view::PeerView;
+use crate::peer::image::{Counts, Glance};
+use crate::reputation::score::SCORE_BITS;
 
 /// A count for each scope of a byte limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,39 +115,41 @@ impl Totals {
     }
 }
 
-/// Adds up peers in one pass.
+/// Adds up peers, in any order.
+#[derive(Default)]
 pub(crate) struct Tally {
-    totals: Totals,
-    scores: f64,
+    /// By state.
+    peers: [u64; 3],
+    banned: u64,
+    /// In the scores' own units, so that no sum depends on the order.
+    scores: u64,
     reliabilities: f64,
 }
 
 impl Tally {
-    /// Before the pass: what the records that have gone had moved. A record that goes during the pass may be missed by it;
-    /// read afterwards, it might be counted twice.
-    pub(crate) fn new(counters: &Counters) -> Self {
-        let uploaded = counters.sum(Total::UploadedBytes);
-        let downloaded = counters.sum(Total::DownloadedBytes);
-        Self { totals: Totals { uploaded, downloaded, ..Totals::default() }, scores: 0.0, reliabilities: 0.0 }
+    #[inline]
+    pub(crate) fn add(&mut self, glance: &Glance, counts: &Counts) {
+        self.peers[glance.state as usize] += 1;
+        self.banned += u64::from(glance.banned);
+        self.scores += glance.score.bits();
+        self.reliabilities += counts.reliability();
     }
 
-    pub(crate) fn add(&mut self, peer: &PeerView) {
-        let totals = &mut self.totals;
-        totals.total_peers += 1;
-        match peer.state {
-            BreakerState::Closed => totals.closed += 1,
-            BreakerState::Open => totals.open += 1,
-            BreakerState::HalfOpen => totals.half_open += 1,
+    /// The totals with what was added up.
+    pub(crate) fn complete(&self, totals: Totals) -> Totals {
+        let [closed, open, half_open] =
+            [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen].map(|state| self.peers[state as usize]);
+        let total_peers = closed + open + half_open;
+        let mean = |sum: f64| if total_peers == 0 { 0.0 } else { sum / total_peers as f64 };
+        Totals {
+            total_peers,
+            closed,
+            open,
+            half_open,
+            banned: self.banned,
+            avg_score: mean(self.scores as f64 / f64::from(1u32 << SCORE_BITS)),
+            avg_reliability: mean(self.reliabilities),
+            ..totals
         }
-        totals.banned += u64::from(peer.ban.is_some());
-        totals.uploaded = totals.uploaded.saturating_add(peer.bytes_sent);
-        totals.downloaded = totals.downloaded.saturating_add(peer.bytes_received);
-        self.scores += peer.score;
-        self.reliabilities += peer.reliability;
-    }
-
-    pub(crate) fn totals(self) -> Totals {
-        let mean = |sum: f64| if self.totals.total_peers == 0 { 0.0 } else { sum / self.totals.total_peers as f64 };
-        Totals { avg_score: mean(self.scores), avg_reliability: mean(self.reliabilities), ..self.totals }
     }
 }

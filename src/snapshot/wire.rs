@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::ser::SerializeMap;
+use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::rfc3339::Rfc3339;
+use super::{Peers, Snapshot};
 use crate::decision::Reason;
 use crate::event::Event;
 
@@ -35,5 +36,22 @@ impl Serialize for Event {
         map.serialize_entry("kind", self.kind.as_str())?;
         map.serialize_entry("detail", &self.kind.detail())?;
         map.end()
+    }
+}
+
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Snapshot", 4)?;
+        fields.serialize_field("taken_at", &Rfc3339(self.taken_at).to_string())?;
+        fields.serialize_field("totals", self.totals())?;
+        fields.serialize_field("latency", &self.latency())?;
+        fields.serialize_field("peers", &self.peers())?;
+        fields.end()
+    }
+}
+
+impl Serialize for Peers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.clone())
     }
 }

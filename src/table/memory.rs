@@ -20,10 +20,16 @@ pub(super) fn prefetch<T>(value: *const T) {
 /// A slice of `n` values, on large pages where the system gives them: a look-up in a large table misses the caches anyway, and
 /// should not miss the translation of its address as well.
 pub(super) fn slab<T>(n: usize, make: impl Fn() -> T) -> Box<[T]> {
-    let mut values = Vec::with_capacity(n);
-    on_large_pages(values.spare_capacity_mut());
+    let mut values = room(n);
     values.extend((0..n).map(|_| make()));
     values.into_boxed_slice()
+}
+
+/// Room for `n` values, on large pages where the system gives them: it is filled, or read through, from end to end.
+pub(crate) fn room<T>(n: usize) -> Vec<T> {
+    let mut values = Vec::with_capacity(n);
+    on_large_pages(values.spare_capacity_mut());
+    values
 }
 
 /// Below this many bytes a slab is left as it is.

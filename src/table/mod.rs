@@ -33,14 +33,15 @@ use crossbeam_utils::CachePadded;
 use crate::breaker::gate::GateWord;
 use crate::breaker::rate::RateWindow;
 use crate::id::PeerId;
+use crate::peer::image::{Image, Words};
 use crate::peer::limits::OwnLimits;
 use crate::peer::meta::Meta;
 use crate::peer::record::Record;
-use crate::peer::view::Image;
 use crate::sync::{AtomicU64, Ordering};
 use hash::Hasher;
 pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
+pub(crate) use memory::room;
 use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
@@ -113,6 +114,11 @@ impl Table {
     #[inline]
     pub(crate) fn rate(&self, slot: u32) -> Option<&RateWindow> {
         self.rates.as_ref().map(|rates| &rates[slot as usize])
+    }
+
+    #[inline]
+    pub(crate) fn has_rates(&self) -> bool {
+        self.rates.is_some()
     }
 
     #[inline]
@@ -213,7 +219,7 @@ impl Table {
 
     /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
     #[inline]
-    fn validate(&self, tenancy: Tenancy) -> bool {
+    pub(crate) fn validate(&self, tenancy: Tenancy) -> bool {
         self.record(tenancy.slot).is_still(tenancy.life)
     }
 
@@ -269,16 +275,33 @@ impl Table {
         self.record(slot).meta.add_bits(Meta::UNPIN, Ordering::Release);
     }
 
-    /// The words of a live record, in one pass; `None` for a free slot, or when its tenant left meanwhile.
-    pub(crate) fn image(&self, slot: u32) -> Option<Image> {
-        let record = self.record(slot);
+    /// Who has a slot now; `None` for a free one.
+    #[inline]
+    fn tenant(&self, slot: u32) -> Option<Tenancy> {
         // Acquire: as in `find_at`.
-        let meta = record.meta.load(Ordering::Acquire);
-        if !meta.is_live() {
-            return None;
-        }
+        let meta = self.record(slot).meta.load(Ordering::Acquire);
+        meta.is_live().then(|| Tenancy { slot, life: meta.life() })
+    }
+
+    /// Every tenant, in one pass. What is read of a record is its tenant's if [`Self::validate`] says so afterwards.
+    #[inline]
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = Tenancy> + '_ {
+        (0..self.len() as u32).filter_map(|slot| self.tenant(slot))
+    }
+
+    /// The words of a tenant with what lies beside them; `None` when the tenant left meanwhile.
+    pub(crate) fn image_beside(&self, tenancy: Tenancy, words: &Words) -> Option<Image> {
+        let rate = self.rate(tenancy.slot).map(RateWindow::image);
+        let image = Image { words: *words, limits: words.limits(self.limits(tenancy.slot)), rate };
+        self.validate(tenancy).then_some(image)
+    }
+
+    /// What is known of a slot's tenant; `None` for a free slot, or when its tenant left meanwhile.
+    #[cfg(peerguard_loom)]
+    pub(crate) fn image(&self, slot: u32) -> Option<Image> {
+        let tenancy = self.tenant(slot)?;
         let image = self.image_of_held(slot);
-        self.validate(Tenancy { slot, life: meta.life() }).then_some(image)
+        self.validate(tenancy).then_some(image)
     }
 
     /// The words of a peer's record.

@@ -61,12 +61,12 @@ fn one_schedule(seed: u64) {
         thread.join().unwrap();
     }
     let snapshot = guard.snapshot();
-    let ids: HashSet<PeerId> = snapshot.peers.iter().map(|peer| peer.id).collect();
-    assert_eq!(ids.len(), snapshot.peers.len(), "one record for each key");
+    let ids: HashSet<PeerId> = snapshot.peers().map(|peer| peer.id).collect();
+    assert_eq!(ids.len(), snapshot.peers().len(), "one record for each key");
     assert!(ids.len() <= PLACES);
     assert!(guard.is_banned(&BANNED) && ids.contains(&BANNED), "the operator's ban stands");
-    assert_eq!(snapshot.totals.evicted_bans, 0);
-    assert_eq!(snapshot.totals.uploaded, account.sent.load(Ordering::Relaxed), "bytes sent");
+    assert_eq!(snapshot.totals().evicted_bans, 0);
+    assert_eq!(snapshot.totals().uploaded, account.sent.load(Ordering::Relaxed), "bytes sent");
     let view = snapshot.peer(&PROBED).expect("it is held");
     assert_eq!((view.state, view.probes_out), (BreakerState::HalfOpen, 0), "every probe came back");
     assert_eq!(view.timeouts + view.successful_syncs, 5 + account.reports.load(Ordering::Relaxed), "reports of the probed");

@@ -93,7 +93,7 @@ impl ExplanationQuery {
             admitted: explanation.verdict.is_ok(),
             refusal: explanation.verdict.err().map(Refusal::from),
             spared: explanation.spared.map(Refusal::from),
-            record: explanation.view.as_ref().map(|view| PeerRecord::new(view, now)),
+            record: explanation.view.clone().map(|view| PeerRecord::new(view, now)),
             score: explanation.score.score,
             initial_score: explanation.score.initial,
             remembered_score: explanation.score.remembered,

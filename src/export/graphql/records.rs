@@ -6,6 +6,8 @@ use super::error::{DEFAULT_LENGTH, ErrorCode, length, list_complexity, peer_id, 
 use crate::breaker::BreakerState;
 use crate::event::Event;
 use crate::id::PeerId;
+use crate::peer::Rules;
+use crate::peer::image::Glance;
 use crate::peer::view::PeerView;
 use crate::reputation::{BanOrigin, Tier};
 use crate::snapshot::rfc3339::Rfc3339;
@@ -77,8 +79,8 @@ pub struct PeerRecord {
 }
 
 impl PeerRecord {
-    pub(super) fn new(peer: &PeerView, taken_at: std::time::SystemTime) -> Self {
-        Self { peer: peer.clone(), taken_at }
+    pub(super) fn new(peer: PeerView, taken_at: std::time::SystemTime) -> Self {
+        Self { peer, taken_at }
     }
 }
 
@@ -194,12 +196,12 @@ pub struct PeerFilter {
 }
 
 impl PeerFilter {
-    fn admits(&self, peer: &PeerView) -> bool {
+    fn admits(&self, id: &PeerId, peer: &Glance, rules: &Rules) -> bool {
         self.state.is_none_or(|state| BreakerState::from(state) == peer.state)
-            && self.tier.is_none_or(|tier| Tier::from(tier) == peer.tier)
-            && self.min_score.is_none_or(|least| peer.score >= least)
-            && self.max_score.is_none_or(|most| peer.score <= most)
-            && self.id_prefix.as_deref().is_none_or(|prefix| begins(&peer.id, prefix))
+            && self.tier.is_none_or(|tier| Tier::from(tier) == peer.tier(rules))
+            && self.min_score.is_none_or(|least| peer.score.points() >= least)
+            && self.max_score.is_none_or(|most| peer.score.points() <= most)
+            && self.id_prefix.as_deref().is_none_or(|prefix| begins(id, prefix))
     }
 }
 
@@ -243,14 +245,15 @@ impl RecordQuery {
         let after = after.transpose()?;
         let mut page = PeerPage { peers: Vec::new(), next: None, total: 0 };
         let mut last = None;
-        for peer in published.peers.iter().filter(|peer| filter.admits(peer)) {
+        let rules = published.rules();
+        for (place, id, _) in published.glances().filter(|(_, id, peer)| filter.admits(id, peer, rules)) {
             page.total += 1;
-            if after.is_some_and(|after| peer.id <= after) {
+            if after.is_some_and(|after| *id <= after) {
                 continue;
             }
             if page.peers.len() < n {
-                page.peers.push(PeerRecord::new(peer, published.taken_at));
-                last = Some(peer.id);
+                page.peers.push(PeerRecord::new(published.at(place), published.taken_at));
+                last = Some(*id);
             } else if page.next.is_none() {
                 page.next = last.map(|id| id.to_string());
             }
@@ -283,10 +286,7 @@ impl RecordQuery {
         #[graphql(default_with = "Some(DEFAULT_LENGTH)")] limit: Option<i64>,
     ) -> Result<Vec<PeerBan>> {
         let (n, published) = (length(limit)?, published(ctx)?);
-        let end = |peer: &PeerView| peer.ban.map(|ban| (ban.remaining.is_none(), ban.remaining));
-        let mut banned: Vec<&PeerView> = published.peers.iter().filter(|peer| peer.ban.is_some()).collect();
-        banned.sort_by_key(|peer| end(peer));
-        Ok(banned.into_iter().take(n).filter_map(|peer| PeerBan::of(peer, published.taken_at)).collect())
+        Ok(published.bans(n).iter().filter_map(|peer| PeerBan::of(peer, published.taken_at)).collect())
     }
 
     /// The newest events, newest first: 10 unless told, at most 256 are kept.

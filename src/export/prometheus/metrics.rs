@@ -119,10 +119,10 @@ fn each<V: Into<Value>, const N: usize>(
 
 /// All families of a snapshot.
 pub(super) fn families(published: &Published, series: PeerSeries) -> Vec<Family> {
-    let totals = &published.totals;
+    let totals = published.totals();
     let (listed, left_out) = listed(published, series);
     let (up, down) = (totals.throttled_upload, totals.throttled_download);
-    let latency = published.latency;
+    let latency = published.latency();
     let percentiles = latency.map_or_else(Vec::new, |latency| {
         let each = [("50", latency.p50), ("90", latency.p90), ("99", latency.p99), ("99.9", latency.p999)];
         each.map(|(percentile, ms)| ([percentile], ms / 1000.0)).to_vec()
@@ -168,31 +168,46 @@ pub(super) fn families(published: &Published, series: PeerSeries) -> Vec<Family>
     ]
 }
 
-/// The peers with series of their own, and how many the bound leaves out.
-fn listed(published: &Published, series: PeerSeries) -> (Vec<&PeerView>, usize) {
-    match series {
-        PeerSeries::None => (Vec::new(), published.peers.len()),
-        PeerSeries::Worst(n) => published.worst_peers(n),
-        PeerSeries::Top(n) => {
-            let best = published.best_peers(n);
-            let left_out = published.peers.len() - best.len();
-            (best, left_out)
-        }
-        PeerSeries::All => (published.peers.iter().collect(), 0),
+/// What a peer's series show.
+struct Listed {
+    id: String,
+    state: BreakerState,
+    score: f64,
+}
+
+impl From<PeerView> for Listed {
+    fn from(peer: PeerView) -> Self {
+        Self { id: peer.id.to_string(), state: peer.state, score: peer.score }
     }
 }
 
-fn states(listed: &[&PeerView]) -> Family {
+/// The peers with series of their own, and how many the bound leaves out.
+fn listed(published: &Published, series: PeerSeries) -> (Vec<Listed>, usize) {
+    let all = published.totals().total_peers as usize;
+    let (peers, left_out) = match series {
+        PeerSeries::None => (Vec::new(), all),
+        PeerSeries::Worst(n) => published.worst_peers(n),
+        PeerSeries::Top(n) => {
+            let best = published.top_peers(n);
+            let left_out = all - best.len();
+            (best, left_out)
+        }
+        PeerSeries::All => return (published.peers().map(Listed::from).collect(), 0),
+    };
+    (peers.into_iter().map(Listed::from).collect(), left_out)
+}
+
+fn states(listed: &[Listed]) -> Family {
     const STATES: [BreakerState; 3] = [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];
-    let sample = |peer: &PeerView, state: BreakerState| Sample {
-        labels: vec![peer.id.to_string().into(), state.as_str().into()],
+    let sample = |peer: &Listed, state: BreakerState| Sample {
+        labels: vec![peer.id.clone().into(), state.as_str().into()],
         value: u64::from(peer.state == state).into(),
     };
     let samples = listed.iter().flat_map(|peer| STATES.map(|state| sample(peer, state))).collect();
     Family { metric: STATE, samples }
 }
 
-fn scores(listed: &[&PeerView]) -> Family {
-    let sample = |peer: &&PeerView| Sample { labels: vec![peer.id.to_string().into()], value: peer.score.into() };
+fn scores(listed: &[Listed]) -> Family {
+    let sample = |peer: &Listed| Sample { labels: vec![peer.id.clone().into()], value: peer.score.into() };
     Family { metric: SCORE, samples: listed.iter().map(sample).collect() }
 }

@@ -80,12 +80,12 @@ fn call(guard: &PeerGuard, hand: &ManualClock, r: &mut Reader<'_>) {
 /// Everything that is shown is in its range.
 fn check(guard: &PeerGuard) {
     let snapshot = guard.snapshot();
-    let totals = &snapshot.totals;
+    let totals = snapshot.totals();
     assert_eq!(totals.closed + totals.open + totals.half_open, totals.total_peers);
     assert!(totals.total_peers <= totals.capacity);
     assert!(totals.avg_score.is_finite() && totals.avg_reliability.is_finite());
     let most = guard.config().reputation.max_score;
-    for peer in &snapshot.peers {
+    for peer in snapshot.peers() {
         assert!((0.0..=most).contains(&peer.score), "{peer:?}");
         assert!((0.0..=1.0).contains(&peer.reliability), "{peer:?}");
         assert!((0.0..=1.0).contains(&peer.upload_used) && (0.0..=1.0).contains(&peer.download_used), "{peer:?}");
