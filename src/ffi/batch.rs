@@ -128,12 +128,10 @@ pub unsafe extern "C" fn peerguard_report_batch(
             ahead(i + AHEAD);
             let report = || -> Result<i32, Failure> {
                 let outcome = outcome(result.outcome)?;
-                let raw = permits.at(i).value();
-                if raw.state == peerguard_permit::EMPTY.state {
+                if permits.at(i).value().state == peerguard_permit::EMPTY.state {
                     return Ok(PEERGUARD_NO);
                 }
-                let ticket = raw.to_ticket(guard, &held.inner)?;
-                permits.at(i).spend();
+                let ticket = permits.at(i).spend(guard, &held.inner)?;
                 let traffic = Traffic { sent: result.sent, received: result.received };
                 let told = held.inner.end(&ticket, outcome, milliseconds(result.latency), traffic);
                 recorded.at(i).put(recorded_number(told));
