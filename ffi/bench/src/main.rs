@@ -176,7 +176,8 @@ fn main() {
             2,
             || {
                 each().for_each(|i| {
-                    let permit = rust.guard.admit_bytes(&rust.ids[i], Direction::Upload, 100).expect("enough");
+                    let permit =
+                        rust.guard.admit_bytes(&rust.ids[i], Direction::Upload, black_box(100)).expect("enough");
                     black_box(permit.record(black_box(Outcome::MessageSuccess), black_box(latency), Traffic::NONE));
                 });
             },
