@@ -74,7 +74,14 @@ struct Spare {
 
 impl<T> Slot<T> {
     #[cfg(not(peerguard_loom))]
-    const EMPTY: Self = Self { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) };
+    const fn new() -> Self {
+        Self { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    #[cfg(peerguard_loom)]
+    fn new() -> Self {
+        Self { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) }
+    }
 }
 
 pub(crate) struct Registry<T> {
@@ -91,7 +98,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     #[cfg(not(peerguard_loom))]
     pub(super) const fn new(kind: Kind) -> Self {
         let chunks = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
-        let first = [const { Slot::EMPTY }; CHUNK];
+        let first = [const { Slot::new() }; CHUNK];
         Self { kind, first, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
     }
 
@@ -99,7 +106,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     #[cfg(peerguard_loom)]
     pub(crate) fn new(kind: Kind) -> Self {
         let chunks = std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut()));
-        let first = std::array::from_fn(|_| Slot { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) });
+        let first = std::array::from_fn(|_| Slot::new());
         Self { kind, first, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
     }
 
@@ -133,8 +140,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
 
     /// Makes the chunk of `index`. Under the lock of `spare`.
     fn grow(&self, index: usize) {
-        let slots: Box<[Slot<T>]> =
-            (0..CHUNK).map(|_| Slot { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) }).collect();
+        let slots: Box<[Slot<T>]> = (0..CHUNK).map(|_| Slot::new()).collect();
         // Release: publishes the slots, for `slot`.
         self.chunks[index / CHUNK].store(Box::leak(slots).as_mut_ptr(), Ordering::Release);
     }
