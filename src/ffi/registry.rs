@@ -45,6 +45,11 @@ const CHUNKS: usize = 1024;
 const CHUNK: usize = 2;
 #[cfg(peerguard_loom)]
 const CHUNKS: usize = 1;
+/// Slots that lie in the registry itself; none under loom, so that models see how a chunk is published.
+#[cfg(not(peerguard_loom))]
+const FIRST: usize = CHUNK;
+#[cfg(peerguard_loom)]
+const FIRST: usize = 0;
 /// Most handles of one kind at one time.
 pub(super) const CAPACITY: usize = CHUNK * CHUNKS;
 
@@ -87,8 +92,8 @@ impl<T> Slot<T> {
 pub(crate) struct Registry<T> {
     kind: Kind,
     /// The first chunk, where it is found without a load.
-    first: [Slot<T>; CHUNK],
-    /// The others; the first of them is not used.
+    first: [Slot<T>; FIRST],
+    /// The others; the first of them is used if it is not there.
     chunks: [AtomicPtr<Slot<T>>; CHUNKS],
     spare: Mutex<Spare>,
     owns: PhantomData<T>,
@@ -98,7 +103,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     #[cfg(not(peerguard_loom))]
     pub(super) const fn new(kind: Kind) -> Self {
         let chunks = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
-        let first = [const { Slot::new() }; CHUNK];
+        let first = [const { Slot::new() }; FIRST];
         Self { kind, first, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
     }
 
@@ -158,7 +163,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
                 if index == CAPACITY {
                     return Err(Failure::TooManyHandles);
                 }
-                if index != 0 && index.is_multiple_of(CHUNK) {
+                if index >= FIRST && index.is_multiple_of(CHUNK) {
                     self.grow(index);
                 }
                 spare.fresh += 1;
