@@ -10,7 +10,7 @@ use crate::config::PeerLimits;
 use crate::peer::admit::Demand;
 use crate::sync::Ordering;
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::{Bucket, Limit};
+use crate::token_bucket::bucket::{Bucket, Burst, Limit};
 use crate::token_bucket::rate::Rate;
 
 const OVER: u64 = START + 11 * SECOND;
@@ -23,14 +23,14 @@ struct Node {
 
 impl Node {
     fn admit(&self, bytes: u64) -> bool {
-        let limit = Limit::new(Rate::new(1_000), SECOND);
+        let limit = Limit::new(Rate::new(1_000), &Burst::new(SECOND));
         let peer = Some((&self.one.record.buckets[0], limit));
         let demand = Demand { bytes, peer, global: Some((&self.global, limit)) };
         self.one.record.admit(Asker::Permit, Some(&demand), &self.one.books.site(OVER)).is_ok()
     }
 
     fn owed(&self) -> [u64; 2] {
-        let limit = Limit::new(Rate::new(1_000), SECOND);
+        let limit = Limit::new(Rate::new(1_000), &Burst::new(SECOND));
         [&self.one.record.buckets[0], &self.global]
             .map(|bucket| limit.rate.bytes_within(bucket.paid_at().debt(OVER, limit.burst)))
     }

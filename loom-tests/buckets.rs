@@ -7,14 +7,14 @@ use super::stage::START;
 use crate::decision::{Reason, Rejection};
 use crate::peer::admit::{Charge, Demand};
 use crate::sync::{Ordering, Word};
-use crate::token_bucket::bucket::{Bucket, Limit};
+use crate::token_bucket::bucket::{Bucket, Burst, Limit};
 use crate::token_bucket::rate::Rate;
 
 const SECOND: u64 = 1_000_000_000;
 
 /// 1000 bytes per second, a burst of a second.
 fn limit() -> Limit {
-    Limit::new(Rate::new(1_000), SECOND)
+    Limit::new(Rate::new(1_000), &Burst::new(SECOND))
 }
 
 fn take(bucket: &Bucket, bytes: u64, now: u64) -> bool {
@@ -140,7 +140,7 @@ struct Live {
 impl Live {
     fn take(&self, bytes: u64) -> Option<u64> {
         let rate = self.rate.load(Ordering::Relaxed);
-        let limit = Limit::new(rate, SECOND);
+        let limit = Limit::new(rate, &Burst::new(SECOND));
         self.bucket.take(rate.cost(bytes), START, &limit).is_ok().then(|| rate.cost(bytes))
     }
 }
@@ -165,7 +165,7 @@ fn a_take_meets_the_old_limit_or_the_new_one() {
             panic!("two takes at the old limit are more than its burst");
         }
         let sum: u64 = [a, b].into_iter().flatten().sum();
-        let burst = Limit::new(Rate::new(1_000), SECOND).burst;
+        let burst = Limit::new(Rate::new(1_000), &Burst::new(SECOND)).burst;
         assert_eq!(
             live.bucket.paid_at().debt(START, burst),
             sum,

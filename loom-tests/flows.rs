@@ -32,7 +32,8 @@ fn plain() -> Config {
 fn succeed(record: &Record, life: u32, rules: &Rules) -> Option<Recorded> {
     let traffic = Traffic { sent: 300, received: 0 };
     let report = Report { outcome: Outcome::SyncSuccess, latency: Some(12.0), traffic };
-    record.report_plainly(&report, None, life, START, rules)
+    let plain = record.plain(report.outcome, (Direction::Upload, report.traffic.sent), None, rules)?;
+    record.report_plainly(plain, &report, life, START)
 }
 
 /// Bytes that a record has sent.

@@ -81,7 +81,7 @@ impl Clock {
     }
 
     /// The time, at most one tick of the kernel's timer old.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn recent(&self) -> u64 {
         match &self.source {
             Source::System(coarse) => coarse.read(),
@@ -156,13 +156,13 @@ impl Coarse {
         Self { tick: AtomicU64::new(0), exact: AtomicU64::new(0), grain: 2 * system::resolution() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self) -> u64 {
         self.read_by(system::coarse(), system::exact)
     }
 
     /// As `read`, where the coarse clock has just said `tick`, and `exact` reads the exact one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read_by(&self, tick: u64, exact: impl FnOnce() -> u64) -> u64 {
         // Acquire: pairs with the Release store of `publish`; `exact` is of this tick or later.
         if self.tick.load(Ordering::Acquire) == tick {
@@ -173,6 +173,7 @@ impl Coarse {
     }
 
     #[cold]
+    #[inline(never)]
     fn publish(&self, tick: u64, exact: u64) -> u64 {
         // Relaxed: the CAS decides.
         let before = self.tick.load(Ordering::Relaxed);

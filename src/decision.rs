@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::token_bucket::Direction;
+
 /// A refusal: why, and when to come back. A value, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -125,7 +127,18 @@ impl Traffic {
     /// No bytes.
     pub const NONE: Self = Self { sent: 0, received: 0 };
 
+    #[inline]
     pub(crate) fn is_none(&self) -> bool {
         *self == Self::NONE
+    }
+
+    /// Direction and bytes, when they go one way.
+    #[inline(always)]
+    pub(crate) fn one_way(&self) -> Option<(Direction, u64)> {
+        match (self.sent, self.received) {
+            (sent, 0) => Some((Direction::Upload, sent)),
+            (0, received) => Some((Direction::Download, received)),
+            _ => None,
+        }
     }
 }

@@ -40,6 +40,9 @@ impl PeerId {
         &self.0
     }
 
+    /// Stands where an id is not looked at.
+    pub(crate) const NOBODY: Self = Self([0; 32]);
+
     /// The id as four words, for hashing and comparing.
     #[inline]
     pub(crate) fn words(&self) -> [u64; 4] {

@@ -214,10 +214,10 @@ fn check_settled(guard: &PeerGuard, settled: &Settled<'_>, fatal: impl Iterator<
         assert!(kept, "{view:?}");
     }
     for handle in &settled.handles {
-        assert!(handle.is_tracked() && guard.view(handle.id()).is_some(), "a pinned record was evicted");
+        assert!(handle.is_tracked() && guard.view(&handle.id()).is_some(), "a pinned record was evicted");
     }
     for probe in &settled.probes {
-        assert!(guard.view(probe.peer()).is_some(), "a record that a probe holds was evicted");
+        assert!(guard.view(&probe.peer()).is_some(), "a record that a probe holds was evicted");
     }
     let earned: Vec<PeerId> = (0..EARNED_BANS).map(earned_ban).chain(fatal.map(flooding)).collect();
     let in_force = |id: &&PeerId| guard.view(id).and_then(|view| view.ban).is_some();

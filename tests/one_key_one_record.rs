@@ -169,7 +169,7 @@ fn churn(guard: &PeerGuard, thread: u64, round: u64, keys: u64) {
 
 fn end(permit: Option<Permit<'_>>) {
     if let Some(permit) = permit {
-        let (outcome, traffic) = outcome(permit.peer());
+        let (outcome, traffic) = outcome(&permit.peer());
         let _counted = permit.record(outcome, None, traffic);
     }
 }
@@ -192,9 +192,9 @@ fn held_peers_keep_every_outcome_under_eviction() {
             let own: Vec<Peer> = (0..HELD).map(|n| guard.peer(&held(n))).collect();
             for n in 0..REPORTS {
                 let peer = &own[(n % HELD) as usize];
-                let (outcome, traffic) = outcome(peer.id());
+                let (outcome, traffic) = outcome(&peer.id());
                 match n % 3 {
-                    0 => guard.report(peer.id(), outcome, None, traffic),
+                    0 => guard.report(&peer.id(), outcome, None, traffic),
                     1 => peer.report(outcome, None, traffic),
                     _ => match peer.admit() {
                         Ok(permit) => permit.record(outcome, None, traffic),

@@ -85,7 +85,7 @@ pub unsafe extern "C" fn peerguard_peer_id(peer: peerguard_peer, id: *mut peergu
     boundary(|| {
         // SAFETY: the pointer points to an id, as the header says.
         let id = unsafe { Place::new(id)? };
-        id.put((*PEERS.hold(peer)?.id()).into());
+        id.put(PEERS.hold(peer)?.id().into());
         Ok(Answer::Yes)
     })
 }
@@ -132,7 +132,7 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let reply = unsafe { Reply::new(permit, rejection)? };
     let held = PEERS.hold(peer)?;
-    Ok(reply.give(admit(&held), held.id(), peer, &held.guard().inner))
+    Ok(reply.give(admit(&held), &held.id(), peer, &held.guard().inner))
 }
 
 /// Would `peerguard_peer_admit` pass now? Takes nothing and counts nothing.

@@ -92,7 +92,7 @@ mod tests {
         }
         let batch = guard.admit_batch(&peers);
         assert_eq!(batch.len(), peers.len());
-        let answers: Vec<_> = batch.map(|answer| answer.map(|permit| *permit.peer()).map_err(|no| no.reason)).collect();
+        let answers: Vec<_> = batch.map(|answer| answer.map(|permit| permit.peer()).map_err(|no| no.reason)).collect();
         let single = |(i, peer): (usize, &PeerId)| if i % 3 == 0 { Err(Reason::ForcedOpen) } else { Ok(*peer) };
         assert!(answers.into_iter().eq(peers.iter().enumerate().map(single)));
         assert_eq!(guard.admit_batch(&[]).count(), 0);

@@ -76,7 +76,7 @@ impl PeerGuard {
 impl Inner {
     #[inline]
     fn limit(&self, rate: Rate) -> Option<Limit> {
-        (!rate.is_unlimited()).then(|| Limit::new(rate, self.rules.burst))
+        (!rate.is_unlimited()).then(|| Limit::new(rate, &self.rules.burst))
     }
 
     #[inline]
@@ -90,7 +90,7 @@ impl Inner {
         let found = self.table.find(id);
         let mut recent = None;
         if let Some((tenancy, gate)) = found {
-            match self.take_quickly(id, tenancy, gate, want) {
+            match self.take_quickly(Some(id), tenancy, gate, want) {
                 Ok(charge) => {
                     let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
                     return Ok(Ticket::of(id, Hold::Seen, tenancy, want.direction, &admitted));
@@ -106,43 +106,43 @@ impl Inner {
 
     /// Takes bytes for a peer whose record the caller holds.
     #[inline(always)]
-    pub(super) fn take_lent(&self, id: &PeerId, tenancy: Tenancy, want: Want) -> Result<Ticket, Rejection> {
+    pub(super) fn take_lent(&self, tenancy: Tenancy, want: Want) -> Result<Ticket, Rejection> {
         // Acquire: pairs with the CAS that announces own limits, and with every transition.
         let gate = self.table.record(tenancy.slot).gate.load(Ordering::Acquire);
-        let recent = match self.take_quickly(id, tenancy, gate, want) {
+        let recent = match self.take_quickly(None, tenancy, gate, want) {
             Ok(charge) => {
                 let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
-                return Ok(Ticket::of(id, Hold::Lent, tenancy, want.direction, &admitted));
+                return Ok(Ticket::lent(tenancy, want.direction, &admitted));
             }
             Err(recent) => recent,
         };
-        match self.take_lent_slowly(id, tenancy, want.unpacked(), recent) {
-            Ok(ticket) => Ok(ticket.unpacked(id)),
+        match self.take_lent_slowly(tenancy, want.unpacked(), recent) {
+            Ok(ticket) => Ok(ticket.unpacked(&PeerId::NOBODY)),
             Err(rejection) => Err(rejection),
         }
     }
 
     #[inline(never)]
-    fn take_lent_slowly(
-        &self,
-        id: &PeerId,
-        tenancy: Tenancy,
-        want: Want,
-        recent: Option<u64>,
-    ) -> Result<Ticket, Rejection> {
+    fn take_lent_slowly(&self, tenancy: Tenancy, want: Want, recent: Option<u64>) -> Result<Ticket, Rejection> {
         let admitted = self.take_held(tenancy.slot, want, recent)?;
-        Ok(Ticket::of(id, Hold::Lent, tenancy, want.direction, &admitted))
+        Ok(Ticket::lent(tenancy, want.direction, &admitted))
     }
 
     /// Takes bytes for a closed peer at the recent time, without a pin. Where that cannot tell, nothing is taken, and the recent
     /// time comes back if it was read.
     ///
-    /// The record is not held, so the tenancy is validated once more afterwards. Partner: as for every check, the Release fence
+    /// A record that is only seen may go meanwhile, so its tenancy is validated once more afterwards. Partner: as for every check, the Release fence
     /// of the claim: a CAS that has met the next tenant's bucket has read what was stored after the claim.
     ///
-    /// `gate`: of the record, read with Acquire or validated.
+    /// `gate`: of the record, read with Acquire or validated. `seen`: whose record it is, if it is not held.
     #[inline(always)]
-    fn take_quickly(&self, id: &PeerId, tenancy: Tenancy, gate: GateWord, want: Want) -> Result<Charge, Option<u64>> {
+    fn take_quickly(
+        &self,
+        seen: Option<&PeerId>,
+        tenancy: Tenancy,
+        gate: GateWord,
+        want: Want,
+    ) -> Result<Charge, Option<u64>> {
         if !gate.admits() || want.up_to || !self.coarse_bytes {
             return Err(None);
         }
@@ -167,16 +167,17 @@ impl Inner {
         if let (Some((bucket, limit)), Some((before, cost))) = (&global, global_price) {
             if bucket.take_at_about(before, cost, at, limit).is_none() {
                 if let Some(taken) = taken {
-                    self.put_back(id, tenancy, want.direction, taken, charge.peer);
+                    self.put_back(seen, tenancy, want.direction, taken, charge.peer);
                 }
                 return Err(Some(recent));
             }
             charge.global = cost;
         }
         if let Some(taken) = taken
+            && seen.is_some()
             && !record.is_still(tenancy.life)
         {
-            self.put_back(id, tenancy, want.direction, taken, charge.peer);
+            self.put_back(seen, tenancy, want.direction, taken, charge.peer);
             self.global[i].refund(charge.global);
             return Err(Some(recent));
         }
@@ -184,15 +185,16 @@ impl Inner {
         Ok(charge)
     }
 
-    /// Undoes a take from a bucket whose record is not held. When the record has gone, the bucket may be another peer's: it
-    /// gets its word back if that still stands as the take left it, and is given nothing else.
+    /// Undoes a take. When the record was only `seen` and has gone, the bucket may be another peer's: it gets its word back if
+    /// that still stands as the take left it, and is given nothing else.
     #[cold]
     #[inline(never)]
-    fn put_back(&self, id: &PeerId, tenancy: Tenancy, direction: Direction, taken: Taken, cost: u64) {
+    fn put_back(&self, seen: Option<&PeerId>, tenancy: Tenancy, direction: Direction, taken: Taken, cost: u64) {
         let bucket = &self.table.record(tenancy.slot).buckets[direction.index()];
-        match self.table.pin(tenancy, id) {
-            Some(_pin) => bucket.undo(taken, cost),
-            None => {
+        let pin = seen.map(|id| self.table.pin(tenancy, id));
+        match pin {
+            None | Some(Some(_)) => bucket.undo(taken, cost),
+            Some(None) => {
                 let _restored = bucket.restore(taken);
             }
         }

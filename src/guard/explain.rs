@@ -129,7 +129,7 @@ impl Inner {
         if rate.is_unlimited() {
             return None;
         }
-        let limit = Limit::new(rate, self.rules.burst);
+        let limit = Limit::new(rate, &self.rules.burst);
         let debt = image.map_or(0, |image| image.bucket(direction).debt(now, limit.burst));
         Some(bucket_view(&limit, debt))
     }

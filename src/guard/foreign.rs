@@ -72,7 +72,7 @@ impl Peer {
     /// The ticket of a permit that this peer gave: while the peer is held, so is the record.
     #[inline(always)]
     pub(crate) fn lend(&self, mut ticket: Ticket) -> Ticket {
-        if ticket.hold == Hold::Seen && self.tenancy == Some(ticket.tenancy) {
+        if ticket.hold == Hold::Seen && self.tenancy() == Some(ticket.tenancy) {
             ticket.hold = Hold::Lent;
         }
         ticket
@@ -81,12 +81,14 @@ impl Peer {
     /// A ticket as [`Peer::admit`] gives it to a closed peer, in the period of this number.
     #[inline(always)]
     pub(crate) fn ticket_of(&self, generation: crate::breaker::gate::Generation) -> Ticket {
-        let hold = if self.tenancy.is_some() { Hold::Lent } else { Hold::Unknown };
-        Ticket::plain(&self.id, hold, self.tenancy.unwrap_or(Tenancy::NONE), generation)
+        match self.tenancy() {
+            Some(tenancy) => Ticket::plain(&crate::id::PeerId::NOBODY, Hold::Lent, tenancy, generation),
+            None => Ticket::plain(&self.id(), Hold::Unknown, Tenancy::NONE, generation),
+        }
     }
 
     /// Where the gate word stands; it stays there while any handle of the guard lives.
     pub(crate) fn gate_word(&self) -> Option<*const u64> {
-        self.tenancy.and_then(|tenancy| self.guard.inner.table.record(tenancy.slot).gate.address())
+        self.tenancy().and_then(|tenancy| self.guard.inner.table.record(tenancy.slot).gate.address())
     }
 }

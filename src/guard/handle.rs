@@ -19,18 +19,25 @@ use crate::token_bucket::Direction;
 /// One peer's record, held for as long as a connection lives: no hashing, no look-up, and the record is not evicted.
 ///
 /// Cloning holds it once more. When no record could be made (the table is full of pinned peers and operators' settings) the
-/// calls go by key: see [`Peer::is_tracked`].
+/// calls go by key, and the handle allocates its id: see [`Peer::is_tracked`].
 pub struct Peer {
     pub(super) guard: PeerGuard,
-    pub(super) id: PeerId,
-    pub(super) tenancy: Option<Tenancy>,
+    hold: Held,
+}
+
+/// Small, so that many handles stay in the cache: the id stands in the record.
+enum Held {
+    Record(Tenancy),
+    /// There is none.
+    Nothing(Box<PeerId>),
 }
 
 impl PeerGuard {
     /// The peer's record, made if there is none, and held until the handle is dropped.
     #[must_use]
     pub fn peer(&self, peer: &PeerId) -> Peer {
-        Peer { guard: self.clone(), id: *peer, tenancy: self.inner.hold(peer) }
+        let hold = self.inner.hold(peer).map_or_else(|| Held::Nothing(Box::new(*peer)), Held::Record);
+        Peer { guard: self.clone(), hold }
     }
 }
 
@@ -44,8 +51,12 @@ impl Inner {
 impl Peer {
     /// Whose record it is.
     #[must_use]
-    pub fn id(&self) -> &PeerId {
-        &self.id
+    #[inline]
+    pub fn id(&self) -> PeerId {
+        match &self.hold {
+            Held::Record(tenancy) => self.guard.inner.table.record(tenancy.slot).id(),
+            Held::Nothing(id) => **id,
+        }
     }
 
     /// The guard that the record belongs to.
@@ -57,7 +68,15 @@ impl Peer {
     /// Whether there is a record.
     #[must_use]
     pub fn is_tracked(&self) -> bool {
-        self.tenancy.is_some()
+        self.tenancy().is_some()
+    }
+
+    #[inline(always)]
+    pub(super) fn tenancy(&self) -> Option<Tenancy> {
+        match self.hold {
+            Held::Record(tenancy) => Some(tenancy),
+            Held::Nothing(_) => None,
+        }
     }
 
     /// Would [`Self::admit`] pass now? Takes nothing and counts nothing. One load for a closed peer.
@@ -66,7 +85,7 @@ impl Peer {
     /// The first rule that would refuse.
     #[inline(always)]
     pub fn check(&self) -> Result<(), Rejection> {
-        let Some(Tenancy { slot, .. }) = self.tenancy else { return self.check_slow() };
+        let Some(Tenancy { slot, .. }) = self.tenancy() else { return self.check_slow() };
         let record = self.guard.inner.table.record(slot);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = record.gate.load(Ordering::Acquire);
@@ -78,8 +97,8 @@ impl Peer {
 
     fn check_slow(&self) -> Result<(), Rejection> {
         let inner = &self.guard.inner;
-        let held = || self.tenancy.map(|tenancy| inner.table.image_of_held(tenancy.slot));
-        let Some(image) = held().or_else(|| inner.table.image_of(&self.id)) else { return Ok(()) };
+        let held = || self.tenancy().map(|tenancy| inner.table.image_of_held(tenancy.slot));
+        let Some(image) = held().or_else(|| inner.table.image_of(&self.id())) else { return Ok(()) };
         let observed = image.gate.gate().forced == Forced::Observe;
         inner.refusal(&image, inner.clock.now()).filter(|_| !observed).map_or(Ok(()), Err)
     }
@@ -90,15 +109,15 @@ impl Peer {
     /// As for [`PeerGuard::admit`].
     #[inline(always)]
     pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
-        let Some(tenancy) = self.tenancy else { return self.guard.admit(&self.id) };
+        let Some(tenancy) = self.tenancy() else { return self.guard.admit(&self.id()) };
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = self.guard.inner.table.record(tenancy.slot).gate.load(Ordering::Acquire);
         if gate.admits() {
-            let ticket = Ticket::plain(&self.id, Hold::Lent, tenancy, gate.generation());
+            let ticket = Ticket::plain(&PeerId::NOBODY, Hold::Lent, tenancy, gate.generation());
             return Ok(Pass::new(&self.guard, ticket));
         }
         match self.admit_slow(tenancy) {
-            Ok(ticket) => Ok(Pass::new(&self.guard, ticket.unpacked(&self.id))),
+            Ok(ticket) => Ok(Pass::new(&self.guard, ticket.unpacked(&PeerId::NOBODY))),
             Err(rejection) => Err(rejection),
         }
     }
@@ -109,7 +128,7 @@ impl Peer {
         let site = inner.site(tenancy.slot, inner.clock.now());
         let admitted = inner.table.record(tenancy.slot).admit(Asker::Permit, None, &site);
         let admitted = admitted.map_err(|rejection| inner.denied(tenancy.slot, rejection, None))?;
-        Ok(Ticket::of(&self.id, Hold::Lent, tenancy, Direction::Upload, &admitted))
+        Ok(Ticket::lent(tenancy, Direction::Upload, &admitted))
     }
 
     /// As [`PeerGuard::admit_bytes`].
@@ -138,9 +157,9 @@ impl Peer {
     #[inline(always)]
     fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
         let inner = &self.guard.inner;
-        let ticket = match self.tenancy {
-            Some(tenancy) => inner.take_lent(&self.id, tenancy, want)?,
-            None => inner.take(&self.id, want)?,
+        let ticket = match self.tenancy() {
+            Some(tenancy) => inner.take_lent(tenancy, want)?,
+            None => inner.take(&self.id(), want)?,
         };
         Ok(Pass::new(&self.guard, ticket))
     }
@@ -148,22 +167,28 @@ impl Peer {
     /// As [`PeerGuard::report`].
     #[inline]
     pub fn report(&self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
-        match self.tenancy {
+        match self.tenancy() {
             Some(tenancy) => self.guard.inner.report_to(tenancy, &Report::new(outcome, latency, traffic)),
-            None => self.guard.report(&self.id, outcome, latency, traffic),
+            None => self.report_by_key(outcome, latency, traffic),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_by_key(&self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
+        self.guard.report(&self.id(), outcome, latency, traffic)
     }
 }
 
 impl Clone for Peer {
     fn clone(&self) -> Self {
-        self.guard.peer(&self.id)
+        self.guard.peer(&self.id())
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if let Some(tenancy) = self.tenancy {
+        if let Some(tenancy) = self.tenancy() {
             self.guard.inner.table.unpin(tenancy.slot);
         }
     }
@@ -171,6 +196,6 @@ impl Drop for Peer {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("id", &self.id).field("tracked", &self.is_tracked()).finish()
+        f.debug_struct("Peer").field("id", &self.id()).field("tracked", &self.is_tracked()).finish()
     }
 }

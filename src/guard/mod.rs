@@ -114,7 +114,7 @@ impl PeerGuard {
         let rules = Rules::new(&config, salt);
         let inner = Inner {
             grain: clock.grain(),
-            coarse_bytes: rules.burst >= COARSE_BURST * clock.grain(),
+            coarse_bytes: rules.burst.nanos() >= COARSE_BURST * clock.grain(),
             rules,
             table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
             counters: Counters::new(),

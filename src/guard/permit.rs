@@ -128,8 +128,11 @@ impl<G: Holder> Pass<G> {
 
     /// Whose permit it is.
     #[must_use]
-    pub fn peer(&self) -> &PeerId {
-        &self.ticket.id
+    pub fn peer(&self) -> PeerId {
+        match self.ticket.hold {
+            Hold::Lent => self.guard.borrow().inner.table.record(self.ticket.tenancy.slot).id(),
+            _ => self.ticket.id,
+        }
     }
 
     /// Whether it probes a half-open breaker.
@@ -159,7 +162,7 @@ impl<G: Holder> Drop for Pass<G> {
 impl<G: Holder> fmt::Debug for Pass<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("peer", &self.ticket.id)
+            .field("peer", &self.peer())
             .field("generation", &self.generation())
             .field("probe", &self.ticket.probe)
             .field("bytes", &self.ticket.bytes)

@@ -137,11 +137,11 @@ impl PeerGuard {
         shared.map(|bucket| bucket.paid_at().to_bits()).collect()
     }
 
-    /// Index words looked at by a check of this key, and the key's shard of how many: for tests of the table.
+    /// Index words looked at by a check of this key, and the shards that it may stand in, of how many: for tests of the table.
     #[doc(hidden)]
     #[must_use]
-    pub fn dump_place(&self, peer: &PeerId) -> (usize, usize, usize) {
-        (self.inner.table.probe_length(peer), self.inner.table.shard(peer), crate::table::SHARDS)
+    pub fn dump_place(&self, peer: &PeerId) -> (usize, [usize; 2], usize) {
+        (self.inner.table.probe_length(peer), self.inner.table.shards(peer), crate::table::SHARDS)
     }
 
     /// Where in its two groups of the index a peer's word stands: for tests that nobody moves.

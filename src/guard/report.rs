@@ -8,8 +8,8 @@ use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
-use crate::sync::Ordering;
 use crate::table::Tenancy;
+use crate::token_bucket::Direction;
 use std::time::Duration;
 
 impl PeerGuard {
@@ -30,36 +30,48 @@ impl Report {
 }
 
 impl Inner {
-    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. `permit`: the generation of its permit, if it
-    /// has one. Else nothing is done, and the recent time comes back if it was read.
+    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. `moved`: bytes that go one way. `permit`: the
+    /// generation of its permit, if it has one. Else nothing is done, and the recent time comes back if it was read.
     #[inline(always)]
     fn report_plainly(
         &self,
         tenancy: Tenancy,
         report: &Report,
+        moved: Option<(Direction, u64)>,
         permit: Option<Generation>,
     ) -> Result<Recorded, Option<u64>> {
         let record = self.table.record(tenancy.slot);
-        // Relaxed: a hint, before the clock is asked.
-        if report.outcome.effect() == Effect::Failure || !record.gate.load(Ordering::Relaxed).admits() {
-            return Err(None);
-        }
+        let plain = moved.and_then(|moved| record.plain(report.outcome, moved, permit, &self.rules)).ok_or(None)?;
         let recent = self.clock.recent();
-        record.report_plainly(report, permit, tenancy.life, recent, &self.rules).ok_or(Some(recent))
+        record.report_plainly(plain, report, tenancy.life, recent).ok_or(Some(recent))
     }
 
     /// Reports on a record that the caller holds, without a permit.
     #[inline]
     pub(super) fn report_to(&self, tenancy: Tenancy, report: &Report) -> Recorded {
-        self.report_plainly(tenancy, report, None)
-            .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
+        self.report_plainly(tenancy, report, report.traffic.one_way(), None)
+            .unwrap_or_else(|recent| self.report_held(tenancy, report, Standing::Call, recent))
     }
 
     /// Reports on a record that the caller holds. `recent`: the recent time, if it has been read; that is enough for the
     /// success of a peer that is closed and was never banned, and a gate that changed since makes it a few milliseconds too
     /// early, no more.
-    fn report_held(&self, slot: u32, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
-        self.report_at(slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
+    fn report_held(&self, tenancy: Tenancy, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
+        let permit = match standing {
+            Standing::Permit(generation) => Some(generation),
+            _ => None,
+        };
+        let may_be_quick = matches!(standing, Standing::Permit(_) | Standing::Call);
+        if let Some(recent) = recent
+            && may_be_quick
+            && report.outcome.effect() == Effect::Success
+        {
+            let (record, site) = (self.table.record(tenancy.slot), self.site(tenancy.slot, recent));
+            if let Some(recorded) = record.report_success(report, permit, tenancy.life, &site) {
+                return recorded;
+            }
+        }
+        self.report_at(tenancy.slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
     }
 
     fn report_at(&self, slot: u32, report: &Report, standing: Standing, now: u64) -> Recorded {
@@ -75,7 +87,7 @@ impl Inner {
             Standing::Probe(_) | Standing::Lost => return self.report_pinned(id, None, report, standing, None),
         };
         let Some((tenancy, _)) = self.table.find(id) else { return self.report_first(id, report, standing) };
-        self.report_plainly(tenancy, report, permit)
+        self.report_plainly(tenancy, report, report.traffic.one_way(), permit)
             .unwrap_or_else(|recent| self.report_pinned(id, Some(tenancy), report, standing, recent))
     }
 
@@ -90,7 +102,7 @@ impl Inner {
         recent: Option<u64>,
     ) -> Recorded {
         match seen.and_then(|tenancy| self.table.pin(tenancy, id)).or_else(|| self.table.pin_found(id)) {
-            Some(pin) => self.report_held(pin.slot(), report, standing, recent),
+            Some(pin) => self.report_held(pin.tenancy(), report, standing, recent),
             None => self.report_first(id, report, standing),
         }
     }
@@ -119,10 +131,7 @@ impl Inner {
 
     /// Ends a permit with a report.
     #[inline(always)]
-    pub(super) fn finish(&self, ticket: &Ticket, mut report: Report) -> Recorded {
-        let granted = ticket.traffic();
-        report.traffic.sent = report.traffic.sent.saturating_add(granted.sent);
-        report.traffic.received = report.traffic.received.saturating_add(granted.received);
+    pub(super) fn finish(&self, ticket: &Ticket, report: Report) -> Recorded {
         // A life comes again after 2^20 tenancies of its slot; the key tells. What is borrowed is pinned.
         let known = match ticket.hold {
             Hold::Seen => self.table.record(ticket.tenancy.slot).holds(&ticket.id.words()),
@@ -130,7 +139,9 @@ impl Inner {
             Hold::Kept | Hold::Unknown | Hold::Untracked => false,
         };
         let recent = if known && !ticket.probe {
-            match self.report_plainly(ticket.tenancy, &report, Some(ticket.generation)) {
+            let granted = || (ticket.direction, ticket.bytes);
+            let moved = if report.traffic.is_none() { Some(granted()) } else { ticket.traffic(&report).one_way() };
+            match self.report_plainly(ticket.tenancy, &report, moved, Some(ticket.generation)) {
                 Ok(recorded) => return recorded,
                 Err(recent) => recent,
             }
@@ -139,20 +150,20 @@ impl Inner {
         };
         // Copies, so that neither has to lie in memory where the report is plain.
         let (ticket, report) = (*ticket, report);
-        self.finish_slowly(&ticket, &report, recent)
+        self.finish_slowly(&ticket, report, recent)
     }
 
     #[inline(never)]
-    fn finish_slowly(&self, ticket: &Ticket, report: &Report, recent: Option<u64>) -> Recorded {
-        let Tenancy { slot, .. } = ticket.tenancy;
+    fn finish_slowly(&self, ticket: &Ticket, report: Report, recent: Option<u64>) -> Recorded {
+        let report = &Report { traffic: ticket.traffic(&report), ..report };
         match ticket.hold {
-            Hold::Lent => self.report_held(slot, report, ticket.standing(), recent),
+            Hold::Lent => self.report_held(ticket.tenancy, report, ticket.standing(), recent),
             Hold::Kept => {
                 let pin = self.table.kept(ticket.tenancy);
-                self.report_held(pin.slot(), report, ticket.standing(), recent)
+                self.report_held(pin.tenancy(), report, ticket.standing(), recent)
             }
             Hold::Seen => match self.table.pin(ticket.tenancy, &ticket.id) {
-                Some(pin) => self.report_held(pin.slot(), report, ticket.standing(), recent),
+                Some(pin) => self.report_held(pin.tenancy(), report, ticket.standing(), recent),
                 // Evicted since: whatever record the key has now is of another life.
                 None => self.report_by_key(&ticket.id, report, Standing::Lost),
             },

@@ -4,7 +4,7 @@ use crate::breaker::gate::Generation;
 use crate::decision::Traffic;
 use crate::id::PeerId;
 use crate::peer::admit::{Admitted, Charge};
-use crate::peer::report::Standing;
+use crate::peer::report::{Report, Standing};
 use crate::table::{Pin, Tenancy};
 use crate::token_bucket::Direction;
 
@@ -37,6 +37,7 @@ pub(crate) struct Ticket {
     pub(crate) hold: Hold,
     pub(crate) probe: bool,
     pub(crate) direction: Direction,
+    /// `NOBODY` where the record is lent.
     pub(crate) id: PeerId,
 }
 
@@ -52,6 +53,12 @@ impl Ticket {
     pub(crate) fn of(id: &PeerId, hold: Hold, tenancy: Tenancy, direction: Direction, admitted: &Admitted) -> Self {
         let Admitted { generation, probe, bytes, charge } = *admitted;
         Self { id: *id, hold, tenancy, generation, probe, direction, bytes, charge }
+    }
+
+    /// A permit for a record that the caller holds, with or without bytes: whose it is stands there.
+    #[inline(always)]
+    pub(crate) fn lent(tenancy: Tenancy, direction: Direction, admitted: &Admitted) -> Self {
+        Self::of(&PeerId::NOBODY, Hold::Lent, tenancy, direction, admitted)
     }
 
     /// The same ticket, field by field. What a call wrote to memory is so taken out of it, and a permit that was made on the
@@ -88,12 +95,13 @@ impl Ticket {
         (self.hold, self.probe, self.bytes) = (Hold::Unknown, false, 0);
     }
 
-    /// The granted bytes as traffic.
+    /// The traffic of a report, with the granted bytes.
     #[inline]
-    pub(crate) fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self, report: &Report) -> Traffic {
+        let Traffic { sent, received } = report.traffic;
         match self.direction {
-            Direction::Upload => Traffic { sent: self.bytes, received: 0 },
-            Direction::Download => Traffic { sent: 0, received: self.bytes },
+            Direction::Upload => Traffic { sent: sent.saturating_add(self.bytes), received },
+            Direction::Download => Traffic { sent, received: received.saturating_add(self.bytes) },
         }
     }
 

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::event::ring::Ring;
 use crate::reputation;
+use crate::token_bucket::bucket::Burst;
 
 /// The configuration in the units of the words.
 #[derive(Debug)]
@@ -38,8 +39,7 @@ pub(crate) struct Rules {
     /// Nanoseconds of the failure window.
     pub(crate) window: u64,
     pub(crate) rate: Option<RateThreshold>,
-    /// Nanoseconds that a bucket's burst lasts at its rate.
-    pub(crate) burst: u64,
+    pub(crate) burst: Burst,
     /// Spreads the jitter of open times differently in each guard.
     pub(crate) salt: u64,
 }
@@ -56,7 +56,7 @@ impl Rules {
             slice: (window / crate::breaker::window::SLICES).max(1),
             window,
             rate: rate.map(|rate| RateThreshold { rate: rate.rate, min_calls: rate.min_calls.into() }),
-            burst: nanos(config.bandwidth.refill_interval) * 10,
+            burst: Burst::new(nanos(config.bandwidth.refill_interval) * 10),
             salt,
         }
     }

@@ -13,43 +13,46 @@
 //! Such a report leaves no trace in the meta word. A record that was judged for eviction before it goes all the same, as if
 //! the report had come first: its words say no more about who may go than they did before.
 
-use super::Rules;
 use super::flow::Flow;
 use super::latency;
 use super::record::Record;
 use super::report::Report;
+use super::{Rules, Site};
 use crate::breaker::gate::Generation;
-use crate::decision::{Recorded, Traffic};
+use crate::decision::Recorded;
 use crate::reputation::outcome::{Effect, Outcome};
+use crate::reputation::score::ScoreWord;
 use crate::sync::{Ordering, fence};
 use crate::token_bucket::Direction;
 
-impl Traffic {
-    /// Direction and bytes, when they go one way.
-    #[inline(always)]
-    fn one_way(&self) -> Option<(Direction, u64)> {
-        match (self.sent, self.received) {
-            (sent, 0) => Some((Direction::Upload, sent)),
-            (0, received) => Some((Direction::Download, received)),
-            _ => None,
-        }
-    }
+/// A report that is plain, if its time is in the second of the score's stamp.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain {
+    direction: Direction,
+    bytes: u64,
+    flow: Flow,
+    score: ScoreWord,
+    /// Its outcome leaves the score where it stands.
+    stays: bool,
 }
 
 impl Record {
-    /// Records a plain success; `None`, and nothing done, where it is not plain or the record has another life.
+    /// The words that a plain success looks at; `None` where it is not plain. Asked before the time is, so that the words are
+    /// on their way meanwhile.
     ///
-    /// `permit`: the generation of its permit, if it has one. `life`: of the tenancy that is meant.
+    /// `permit`: the generation of its permit, if it has one.
     #[inline(always)]
-    pub(crate) fn report_plainly(
+    pub(crate) fn plain(
         &self,
-        report: &Report,
+        outcome: Outcome,
+        (direction, bytes): (Direction, u64),
         permit: Option<Generation>,
-        life: u32,
-        now: u64,
         rules: &Rules,
-    ) -> Option<Recorded> {
-        let (direction, bytes) = report.traffic.one_way()?;
+    ) -> Option<Plain> {
+        let effect = outcome.effect();
+        if effect == Effect::Failure {
+            return None;
+        }
         // Acquire: pairs with the evictor's exchange; what is read below is of this life or a later one.
         let flow = self.flow[direction.index()].load(Ordering::Acquire);
         // Acquire, both: as in `Record::report` and `Record::standing`. The gate comes last: while it says that the peer was
@@ -58,25 +61,68 @@ impl Record {
         let score = self.score.load(Ordering::Acquire);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = self.gate.load(Ordering::Acquire);
-        let recorded = match report.outcome.effect() {
-            Effect::Success => {
-                let quiet = window.is_empty(gate.generation()) && rules.rate.is_none();
-                (quiet && score.stays(report.outcome, now, &rules.reputation)).then_some(Recorded::Counted)?
-            }
-            Effect::None => (bytes != 0).then_some(Recorded::Ignored)?,
-            Effect::Failure => return None,
-        };
+        let success = effect == Effect::Success;
+        let quiet = if success { window.is_empty(gate.generation()) && rules.rate.is_none() } else { bytes != 0 };
         let current = permit.is_none_or(|generation| generation == gate.generation());
-        if !(current && gate.admits() && self.count_flow(direction, flow, life, report.outcome, bytes)) {
+        let stays = !success || score.stays(outcome, &rules.reputation);
+        (gate.admits() && current && quiet).then_some(Plain { direction, bytes, flow, score, stays })
+    }
+
+    /// Records a plain success at `now`; `None`, and nothing done, where it is not plain then or the record has another life.
+    ///
+    /// `life`: of the tenancy that is meant.
+    #[inline(always)]
+    pub(crate) fn report_plainly(&self, plain: Plain, report: &Report, life: u32, now: u64) -> Option<Recorded> {
+        let Plain { direction, bytes, flow, score, stays } = plain;
+        let success = report.outcome.effect() == Effect::Success;
+        let stays = stays && (!success || score.is_of(now));
+        if !stays || !self.count_flow(direction, flow, life, report.outcome, bytes) {
             return None;
         }
         self.see(now);
         if let Some(milliseconds) = report.latency
-            && recorded == Recorded::Counted
+            && success
         {
             latency::add(&self.latency, life, milliseconds);
         }
-        Some(recorded)
+        Some(if success { Recorded::Counted } else { Recorded::Ignored })
+    }
+
+    /// Records the success of a peer that is closed and has no failure in its window: it moves the score and counters, nothing
+    /// else. `None`, and nothing done, where there is more to it. The caller holds the record.
+    ///
+    /// `permit`, `life`: as above.
+    #[inline]
+    pub(crate) fn report_success(
+        &self,
+        report: &Report,
+        permit: Option<Generation>,
+        life: u32,
+        site: &Site<'_>,
+    ) -> Option<Recorded> {
+        let (direction, bytes) = report.traffic.one_way()?;
+        // Relaxed: the life does not change under the caller's hold; the CAS decides.
+        let flow = self.flow[direction.index()].load(Ordering::Relaxed);
+        // Acquire: as in `Record::report`.
+        let window = self.window.load(Ordering::Acquire);
+        let standing = self.standing();
+        // Acquire: as in `plain`.
+        let gate = self.gate.load(Ordering::Acquire);
+        let quiet = window.is_empty(gate.generation()) && site.rules.rate.is_none();
+        let current = permit.is_none_or(|generation| generation == gate.generation());
+        if !(gate.admits() && current && quiet && self.weigh(report.outcome, standing, site)) {
+            return None;
+        }
+        if !self.count_flow(direction, flow, life, report.outcome, bytes) {
+            self.empty_flow();
+            self.count_bytes(&report.traffic);
+            self.count(report.outcome);
+        }
+        self.see(site.now);
+        if let Some(milliseconds) = report.latency {
+            latency::add(&self.latency, life, milliseconds);
+        }
+        Some(Recorded::Counted)
     }
 
     /// Counts bytes that were taken; `false`, and nothing done, when the record has another life or the count is full.

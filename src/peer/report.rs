@@ -110,7 +110,7 @@ impl Record {
     }
 
     #[inline(always)]
-    fn count(&self, outcome: Outcome) {
+    pub(super) fn count(&self, outcome: Outcome) {
         // Relaxed: counters order nothing.
         let word = match outcome {
             Outcome::SyncSuccess => &self.sync_successes,

@@ -58,7 +58,7 @@ impl Record {
         let window = self.window.load(Ordering::Relaxed);
         let idle = now.saturating_sub(last_seen) >= rules.window;
         let failures = window.count(gate.generation, now / rules.slice, idle);
-        let full = |bucket: &crate::token_bucket::bucket::Bucket| bucket.paid_at().debt(now, rules.burst << 10) == 0;
+        let full = |bucket: &crate::token_bucket::bucket::Bucket| bucket.paid_at().debt(now, rules.burst.units()) == 0;
         closed && gate.backoff == 0 && failures == 0 && self.buckets.iter().all(full)
     }
 

@@ -214,7 +214,7 @@ impl Image {
         if rate.is_unlimited() {
             return 0.0;
         }
-        let limit = Limit::new(rate, rules.burst);
+        let limit = Limit::new(rate, &rules.burst);
         self.bucket(direction).debt(now, limit.burst) as f64 / limit.burst as f64
     }
 

@@ -48,7 +48,7 @@ impl Score {
 
     #[inline]
     fn add(self, weight: i64, params: &Params) -> Self {
-        Self((i64::from(self.0) + weight).clamp(params.min.0.into(), params.max.0.into()) as u32)
+        Self((i64::from(self.0) + weight).max(params.min.0.into()).min(params.max.0.into()) as u32)
     }
 }
 
@@ -155,15 +155,20 @@ impl ScoreWord {
         Self::written(score, stamp, ban.period())
     }
 
-    /// Whether `outcome` leaves the word as it is at `now`, for a peer that was never banned: a quick look. Where the answer
-    /// is no, [`Self::after`] knows.
+    /// Whether `outcome` leaves the word as it is in the second of its stamp, for a peer that was never banned: a quick look.
+    /// Where the answer is no, [`Self::after`] knows.
     #[inline]
-    pub(crate) fn stays(self, outcome: Outcome, now: u64, params: &Params) -> bool {
+    pub(crate) fn stays(self, outcome: Outcome, params: &Params) -> bool {
         let score = Score(ValueField::get(self.0) as u32);
         // Not pending, and of period 0, in which a record begins.
         let plain = self.0 & (PendingField::MASK | PeriodField::MASK) == 0;
-        let fresh = StampField::get(self.0) == second(now) & StampField::MAX;
-        plain && fresh && score.add(params.weight(outcome), params) == score
+        plain && score.add(params.weight(outcome), params) == score
+    }
+
+    /// Whether it is stamped with the second of `now`.
+    #[inline]
+    pub(crate) fn is_of(self, now: u64) -> bool {
+        StampField::get(self.0) == second(now) & StampField::MAX
     }
 
     /// What `outcome` makes of the score at `now`, where no ban is in force. A change that earns a ban comes back marked.
@@ -256,7 +261,7 @@ mod tests {
             let value = if success { u64::from(params.max.0) - value % 2 } else { value };
             let word = ScoreWord(ValueField::set(bits & !StampField::MASK | stamp, value) & !PendingField::MASK);
             let outcome = if success { Outcome::SyncSuccess } else { Outcome::MessageFailure };
-            if word.stays(outcome, second * SECOND, &params) {
+            if word.is_of(second * SECOND) && word.stays(outcome, &params) {
                 prop_assert_eq!(word.after(outcome, BanWord::NEW, second * SECOND, &params), word);
             }
         }

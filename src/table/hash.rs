@@ -9,7 +9,7 @@
 /// Where a key may stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The two groups; they differ.
+    /// The two groups: one in the first half of all, one in the second.
     pub(super) groups: [usize; 2],
     /// Never 0.
     pub(super) tag: u16,
@@ -39,10 +39,9 @@ impl Hasher {
     #[inline]
     pub(super) fn place(&self, words: &[u64; 4], groups: usize) -> Place {
         let hash = self.hash(words);
-        let first = ((hash >> 40) as usize * groups) >> 24;
-        // One of the others: never the first again.
-        let step = (((hash >> 16 & 0xff_ffff) as usize * (groups - 1)) >> 24) + 1;
-        let second = if first + step >= groups { first + step - groups } else { first + step };
+        let half = groups / 2;
+        let first = ((hash >> 40) as usize * half) >> 24;
+        let second = half + (((hash >> 16 & 0xff_ffff) as usize * (groups - half)) >> 24);
         Place { groups: [first, second], tag: (hash as u16).max(1) }
     }
 }
@@ -58,10 +57,20 @@ mod tests {
         let mut loads = vec![0u32; 64];
         for n in 0..64_000u64 {
             let place = hasher.place(&[7, 7, 7, n], 64);
-            assert!(place.groups[0] != place.groups[1] && place.groups[1] < 64 && place.tag != 0);
+            assert!(place.groups[0] < 32 && (32..64).contains(&place.groups[1]) && place.tag != 0);
             loads[place.groups[0]] += 1;
             loads[place.groups[1]] += 1;
         }
         assert!(loads.iter().all(|load| (1700..2300).contains(load)), "{loads:?}");
+    }
+
+    #[test]
+    fn every_group_of_an_odd_number_is_used() {
+        let hasher = Hasher::new(std::array::from_fn(|i| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        for groups in [2, 3, 5] {
+            let used: std::collections::BTreeSet<usize> =
+                (0..1_000).flat_map(|n| hasher.place(&[n, 0, 0, 0], groups).groups).collect();
+            assert_eq!(used, (0..groups).collect());
+        }
     }
 }

@@ -32,14 +32,8 @@ impl Table {
         }
         let words = id.words();
         let place = self.place(&words);
-        // In the order of their numbers, so that two first contacts never wait for each other in a circle.
-        let [first, second] = place.groups.map(|group| &self.groups[group]);
-        let mut locks = if place.groups[0] < place.groups[1] {
-            [first.lock(), second.lock()]
-        } else {
-            let second = second.lock();
-            [first.lock(), second]
-        };
+        // One after the other in the order of their numbers, so that two first contacts never wait for each other in a circle.
+        let mut locks = place.groups.map(|group| self.groups[group].lock());
         // Under the locks nobody else makes a record of this key.
         while let Some((tenancy, _)) = self.find_at(&words, &place) {
             match self.pin_at(tenancy, &words) {

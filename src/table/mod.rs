@@ -121,7 +121,7 @@ impl Table {
     }
 
     /// The record of a peer and its gate, if it has one. Loads only.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
         let words = id.words();
         self.find_at(&words, &self.place(&words))
@@ -293,9 +293,9 @@ impl Table {
         self.record(slot).image(self.rate(slot), self.limits(slot))
     }
 
-    /// The region of a key, for counts by shard.
-    pub(crate) fn shard(&self, id: &PeerId) -> usize {
-        self.place(&id.words()).groups[0] * SHARDS / self.groups.len()
+    /// The regions of a key's two groups, for counts by shard.
+    pub(crate) fn shards(&self, id: &PeerId) -> [usize; 2] {
+        self.place(&id.words()).groups.map(|group| group * SHARDS / self.groups.len())
     }
 
     /// Words of the index that a check of this key looks at before it is decided.

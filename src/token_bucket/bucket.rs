@@ -42,12 +42,33 @@ pub(crate) struct Limit {
     pub(crate) burst: u64,
 }
 
+/// How long every bucket's burst lasts at its rate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst {
+    units: u64,
+    /// At lower rates a burst is one byte, and lasts longer.
+    least: Rate,
+}
+
+impl Burst {
+    pub(crate) fn new(nanos: u64) -> Self {
+        let units = nanos << UNIT_SHIFT;
+        Self { units, least: Rate::of_a_byte_in(units) }
+    }
+
+    pub(crate) fn units(self) -> u64 {
+        self.units
+    }
+
+    pub(crate) fn nanos(self) -> u64 {
+        self.units >> UNIT_SHIFT
+    }
+}
+
 impl Limit {
-    /// `burst_nanos`: ten refill intervals.
-    #[inline]
-    pub(crate) fn new(rate: Rate, burst_nanos: u64) -> Self {
-        let burst = burst_nanos << UNIT_SHIFT;
-        Self { rate, burst: if rate.fills_a_byte(burst) { burst } else { rate.cost(1) } }
+    #[inline(always)]
+    pub(crate) fn new(rate: Rate, burst: &Burst) -> Self {
+        Self { rate, burst: if rate >= burst.least { burst.units } else { rate.cost(1) } }
     }
 
     /// Bytes that a full bucket holds.
@@ -73,10 +94,13 @@ impl PaidAt {
     ///
     /// What is left is judged as at `now`, and the take is booked as at `now + grain`: so no more is ever admitted than by
     /// the exact time. `None` says nothing about the exact time.
-    #[inline]
+    #[inline(always)]
     fn take_at_about(self, cost: u64, now: u64, grain: u64, limit: &Limit) -> Option<Self> {
-        let debt = self.debt(now, limit.burst).max(grain << UNIT_SHIFT);
-        (cost <= limit.burst.saturating_sub(debt)).then(|| Self((now << UNIT_SHIFT).wrapping_add(debt + cost)))
+        let (now, grain) = (now << UNIT_SHIFT, grain << UNIT_SHIFT);
+        let ahead = self.0.wrapping_sub(now);
+        // As in `debt`; more than the burst is refused below.
+        let debt = if ahead > limit.burst + (SKEW << UNIT_SHIFT) { grain } else { ahead.max(grain) };
+        (debt <= limit.burst && cost <= limit.burst - debt).then(|| Self(now.wrapping_add(debt + cost)))
     }
 
     /// Takes `cost` units at `now`.
@@ -193,7 +217,7 @@ mod tests {
 
     /// 1 MB/s with a burst of 1 s.
     fn limit() -> Limit {
-        Limit::new(Rate::new(1_000_000), 1_000_000_000)
+        Limit::new(Rate::new(1_000_000), &Burst::new(1_000_000_000))
     }
 
     #[test]
@@ -223,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_limit_below_a_byte_per_burst_holds_one_byte() {
-        let limit = Limit::new(Rate::new(1), 1_000);
+        let limit = Limit::new(Rate::new(1), &Burst::new(1_000));
         assert_eq!(limit.burst_bytes(), 1);
     }
 
@@ -235,7 +259,7 @@ mod tests {
             rate in 1u64..100_000_000_000,
             asks in prop::collection::vec((0u64..3_000_000_000, 1u64..1_000_000_000), 1..50),
         ) {
-            let limit = Limit::new(Rate::new(rate), 1_000_000_000);
+            let limit = Limit::new(Rate::new(rate), &Burst::new(1_000_000_000));
             let bucket = Bucket::new(start);
             let mut now = start;
             let mut log: Vec<(u64, u128)> = Vec::new();

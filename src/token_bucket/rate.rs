@@ -13,7 +13,7 @@ pub(crate) const UNIT_SHIFT: u32 = 10;
 const SECOND: u64 = 1_000_000_000 << UNIT_SHIFT;
 
 /// A limit in bytes per second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rate(u64);
 
 impl Rate {
@@ -69,10 +69,9 @@ impl Rate {
         self.cost(bytes)
     }
 
-    /// Whether a byte or more comes in `units`: a product in place of the division of `cost(1)`.
-    #[inline]
-    pub(crate) fn fills_a_byte(self, units: u64) -> bool {
-        self.0.saturating_mul(units) >= SECOND
+    /// The lowest rate at which a byte comes in `units`.
+    pub(crate) fn of_a_byte_in(units: u64) -> Self {
+        Self(SECOND.div_ceil(units.max(1)))
     }
 
     /// As `cost`, for more than 18 MB.

@@ -132,7 +132,7 @@ impl<'g> Run<'g> {
                 same!("should communicate", verdict, expected.is_ok());
             }
             Call::Try { peer, direction, bytes } => self.try_bytes(peer, direction, bytes)?,
-            Call::Pin { peer } => same!("id of the handle", *self.handle(peer).id(), self.ids[peer]),
+            Call::Pin { peer } => same!("id of the handle", self.handle(peer).id(), self.ids[peer]),
             Call::Check { peer } => {
                 let handle = self.handle(peer);
                 let expected = self.model.standing_refusal(now, &self.ids[peer]);
