@@ -132,7 +132,10 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let reply = unsafe { Reply::new(permit, rejection)? };
     let held = PEERS.hold(peer)?;
-    Ok(reply.give(admit(&held), &held.id(), peer, &held.guard().inner))
+    let answer = admit(&held);
+    // The permit's own: how it holds the record is known by now, so there is no second look at the handle.
+    let id = answer.as_ref().map_or(crate::PeerId::new([0; 32]), |permit| permit.peer());
+    Ok(reply.give(answer, &id, peer, &held.guard().inner))
 }
 
 /// Would `peerguard_peer_admit` pass now? Takes nothing and counts nothing.
