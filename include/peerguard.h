@@ -1392,7 +1392,8 @@ int32_t peerguard_exporter_new(peerguard_guard guard,
                                int32_t *system_error);
 
 // Frees an exporter, when calls on it that other threads are making have returned: stops its server, whose connections are
-// cut, and its threads, and waits for their end. Up to some hundred milliseconds.
+// cut, and its threads, and waits for their end, which takes milliseconds. Afterwards no thread of the library's calls the
+// guard's clock.
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_exporter_free(peerguard_exporter exporter);

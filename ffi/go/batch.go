@@ -9,10 +9,7 @@ package peerguard
 */
 import "C"
 
-import (
-	"runtime"
-	"unsafe"
-)
+import "runtime"
 
 // Batch holds the permits of many peers. It is used again and again: only growth allocates.
 type Batch struct {
@@ -21,6 +18,18 @@ type Batch struct {
 	results    []C.peerguard_result
 	answers    []C.int32_t
 	recorded   []C.uint32_t
+	// Peers that the library is asked for: where they are in the batch, and what it says.
+	asked []asked
+	ids   []PeerID
+	again []C.peerguard_permit
+	no    []C.peerguard_rejection
+}
+
+// asked is a peer of a batch that the hints did not answer for.
+type asked struct {
+	at    int
+	sum   uint64
+	known bool
 }
 
 func (b *Batch) resize(n int) {
@@ -33,6 +42,16 @@ func (b *Batch) resize(n int) {
 	}
 	b.permits, b.rejections, b.results = b.permits[:n], b.rejections[:n], b.results[:n]
 	b.answers, b.recorded = b.answers[:n], b.recorded[:n]
+}
+
+// room is for n peers that the library is asked for.
+func (b *Batch) room(n int) {
+	if cap(b.ids) < n {
+		b.ids = make([]PeerID, cap(b.permits))
+		b.again = make([]C.peerguard_permit, cap(b.permits))
+		b.no = make([]C.peerguard_rejection, cap(b.permits))
+	}
+	b.ids, b.again, b.no = b.ids[:n], b.again[:n], b.no[:n]
 }
 
 // Len is how many peers the batch holds.
@@ -52,21 +71,83 @@ func (b *Batch) Refusal(i int) *Refusal {
 // Recorded is what became of the i-th peer's report.
 func (b *Batch) Recorded(i int) Recorded { return Recorded(b.recorded[i]) }
 
-// AdmitBatch asks [Guard.Admit] for many peers in one call; it tells how many were let in. What the batch held before is
-// gone; permits that were not reported are lost.
+// AdmitBatch asks [Guard.Admit] for many peers; it tells how many were let in. What the batch held before is gone; permits
+// that were not reported are lost.
+//
+// Peers that were admitted before and are simply closed need no cgo call; all others share one.
 func (g *Guard) AdmitBatch(batch *Batch, ids []PeerID) (int, error) {
 	batch.resize(len(ids))
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	var admitted C.size_t
-	status := C.peerguard_admit_batch(g.handle, (*C.peerguard_id)(unsafe.Pointer(&ids[0])), C.size_t(len(ids)),
-		&batch.permits[0], &batch.rejections[0], &admitted)
-	runtime.KeepAlive(g)
-	if status != C.PEERGUARD_OK {
-		batch.resize(0)
+	g.admitSeen(batch, ids)
+	admitted := len(ids) - len(batch.asked)
+	if len(batch.asked) == 0 {
+		return admitted, nil
 	}
-	return int(admitted), failure(status)
+	more, err := g.admitAsked(batch, ids)
+	if err != nil {
+		batch.resize(0)
+		return 0, err
+	}
+	return admitted + more, nil
+}
+
+// ahead is for how many peers memory is asked before the first of them is looked at: a core waits for about so many lines.
+const ahead = 16
+
+// admitSeen admits the peers that the hints find closed; the others it puts down as to be asked for.
+func (g *Guard) admitSeen(batch *Batch, ids []PeerID) {
+	batch.asked = batch.asked[:0]
+	closed := g.closed.Load()
+	var sums [ahead]uint64
+	for first := 0; first < len(ids); first += ahead {
+		some := ids[first:min(first+ahead, len(ids))]
+		for i := range some {
+			sums[i] = g.hints.hash(&some[i])
+			g.hints.ask(sums[i])
+		}
+		for i := range some {
+			g.hints.askRecord(sums[i])
+		}
+		for i := range some {
+			seen, known := g.hints.find(&some[i], sums[i])
+			if !known || seen.gate&closedMask != 0 || closed {
+				batch.asked = append(batch.asked, asked{first + i, sums[i], known})
+				continue
+			}
+			permit := &batch.permits[first+i]
+			*permit = C.peerguard_permit{}
+			g.grant(permit, &some[i], seen)
+			batch.rejections[first+i] = C.peerguard_rejection{}
+		}
+	}
+	runtime.KeepAlive(g)
+}
+
+// admitAsked asks the library for the peers that are put down; it tells how many were let in.
+func (g *Guard) admitAsked(batch *Batch, ids []PeerID) (int, error) {
+	batch.room(len(batch.asked))
+	for i, peer := range batch.asked {
+		batch.ids[i] = ids[peer.at]
+	}
+	// Before the call: if it succeeds, Close has yet to ask.
+	g.memory.watch()
+	var admitted C.size_t
+	status := C.peerguard_admit_batch(g.handle, batch.ids[0].raw(), C.size_t(len(batch.ids)),
+		&batch.again[0], &batch.no[0], &admitted)
+	runtime.KeepAlive(g)
+	if err := failure(status); err != nil {
+		return 0, err
+	}
+	for i, peer := range batch.asked {
+		permit := &batch.again[i]
+		batch.permits[peer.at], batch.rejections[peer.at] = *permit, batch.no[i]
+		if !peer.known && permit.state == 1 && permit.hold == C.PEERGUARD_HOLD_SEEN {
+			g.hints.note(peer.sum, uint32(permit.slot))
+		}
+	}
+	return int(admitted), nil
 }
 
 // ReportBatch reports for the peers of a batch, in their order, in one call: results[i] for the i-th. Those that were not

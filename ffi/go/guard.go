@@ -116,11 +116,7 @@ func (g *Guard) Admit(id PeerID) (permit Permit, err error) {
 	seen, known := g.hints.find(&id, sum)
 	permit.guard = g
 	if known && seen.gate&closedMask == 0 && !g.closed.Load() {
-		permit.raw.owner = C.uint64_t(g.handle)
-		*(*PeerID)(unsafe.Pointer(&permit.raw.id)) = id
-		permit.raw.slot, permit.raw.life = C.uint32_t(seen.slot), C.uint32_t(seen.life)
-		permit.raw.generation = generationOf(seen.gate)
-		permit.raw.state, permit.raw.hold = 1, C.PEERGUARD_HOLD_SEEN
+		g.grant(&permit.raw, &id, seen)
 		runtime.KeepAlive(g)
 		return permit, nil
 	}
@@ -131,6 +127,15 @@ func (g *Guard) Admit(id PeerID) (permit Permit, err error) {
 		g.hints.note(sum, uint32(permit.raw.slot))
 	}
 	return permit, err
+}
+
+// grant makes the permit that the library would give for a record that was seen; permit is zero.
+func (g *Guard) grant(permit *C.peerguard_permit, id *PeerID, seen sighting) {
+	permit.owner = C.uint64_t(g.handle)
+	*(*PeerID)(unsafe.Pointer(&permit.id)) = *id
+	permit.slot, permit.life = C.uint32_t(seen.slot), C.uint32_t(seen.life)
+	permit.generation = generationOf(seen.gate)
+	permit.state, permit.hold = 1, C.PEERGUARD_HOLD_SEEN
 }
 
 // ask is Admit by a call.

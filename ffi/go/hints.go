@@ -4,8 +4,9 @@ package peerguard
 import "C"
 
 import (
+	crand "crypto/rand"
 	"encoding/binary"
-	"hash/maphash"
+	"math/bits"
 	"math/rand/v2"
 	"sync/atomic"
 	"unsafe"
@@ -16,14 +17,17 @@ import (
 // is that of peerguard_records in the header; it is the library's own check with another way to the slot.
 //
 // A hint owns nothing and promises nothing: one that is stale or lost only costs the call. They are words in sets of eight,
-// found by a hash with a random key of the guard's own and replaced at random when a set is full: eight bytes for each
-// remembered peer, in an array that never grows.
+// found by a hash with a random key of the guard's own and replaced at random when a set is full, in an array that never
+// grows. In its set a hint lies where the hash says, if that place is free, so that most are found at the first look.
 type hints struct {
-	first                     unsafe.Pointer
-	stride, meta, key, gate   uintptr
+	first                   unsafe.Pointer
+	stride, meta, key, gate uintptr
+	// Offsets of a record's second and third line of the cache, or of its first.
+	second, third             uintptr
 	tenantMask, lifeMask, one uint64
-	seed                      maphash.Seed
-	words                     []uint64
+	// Of the hash.
+	keys  [4]uint64
+	words []uint64
 	// Number of the last set.
 	last uint64
 }
@@ -34,6 +38,8 @@ const (
 	// Low bits of a hint: the slot's number plus 1, so that no hint is 0. The others are the hash's.
 	slotBits = 28
 	slotMask = 1<<slotBits - 1
+	// Bytes; if it is another, memory comes later than it could.
+	cacheLine = 64
 )
 
 func newHints(guard C.peerguard_guard) (*hints, error) {
@@ -47,12 +53,31 @@ func newHints(guard C.peerguard_guard) (*hints, error) {
 	for sets*4 < uint64(records.count) {
 		sets *= 2
 	}
-	return &hints{
+	var random [32]byte
+	if _, err := crand.Read(random[:]); err != nil {
+		return nil, err
+	}
+	h := &hints{
 		first: records.first, stride: uintptr(records.stride),
 		meta: uintptr(records.meta), key: uintptr(records.key), gate: uintptr(records.gate),
 		tenantMask: uint64(records.tenant_mask), lifeMask: uint64(records.life_mask), one: uint64(records.live),
-		seed: maphash.MakeSeed(), words: make([]uint64, sets*hintWays), last: sets - 1,
-	}, nil
+		keys: words((*PeerID)(&random)), words: onLargePages(sets * hintWays), last: sets - 1,
+	}
+	if h.stride > cacheLine {
+		h.second = cacheLine
+	}
+	if h.stride > 2*cacheLine {
+		h.third = 2 * cacheLine
+	}
+	return h, nil
+}
+
+// words of an id, as they lie in a record.
+func words(id *PeerID) [4]uint64 {
+	return [4]uint64{
+		binary.LittleEndian.Uint64(id[0:]), binary.LittleEndian.Uint64(id[8:]),
+		binary.LittleEndian.Uint64(id[16:]), binary.LittleEndian.Uint64(id[24:]),
+	}
 }
 
 // sighting is a record in which a peer was found.
@@ -61,17 +86,25 @@ type sighting struct {
 	gate       uint64
 }
 
-func (h *hints) hash(id *PeerID) uint64 { return maphash.Bytes(h.seed, id[:]) }
+// hash is keyed, so that ids cannot be chosen to share a set; who could choose them would only make them cost the call.
+func (h *hints) hash(id *PeerID) uint64 {
+	a, b := bits.Mul64(binary.LittleEndian.Uint64(id[0:])^h.keys[0], binary.LittleEndian.Uint64(id[8:])^h.keys[1])
+	c, d := bits.Mul64(binary.LittleEndian.Uint64(id[16:])^h.keys[2], binary.LittleEndian.Uint64(id[24:])^h.keys[3])
+	return a ^ b ^ bits.RotateLeft64(c^d, 32)
+}
 
 func (h *hints) set(sum uint64) *[hintWays]uint64 {
 	return (*[hintWays]uint64)(h.words[(sum&h.last)*hintWays:])
 }
 
+// wayOf is the i-th place in its set at which a hint is looked for.
+func wayOf(sum, i uint64) uint64 { return (sum>>60 + i) % hintWays }
+
 // find looks where the peer was seen last.
 func (h *hints) find(id *PeerID, sum uint64) (sighting, bool) {
 	set := h.set(sum)
-	for i := range set {
-		hint := atomic.LoadUint64(&set[i])
+	for i := range uint64(hintWays) {
+		hint := atomic.LoadUint64(&set[wayOf(sum, i)])
 		if (hint^sum)>>slotBits == 0 && hint&slotMask != 0 {
 			if seen, ok := h.look(id, uint32(hint&slotMask)-1); ok {
 				return seen, true
@@ -85,6 +118,10 @@ func (h *hints) find(id *PeerID, sum uint64) (sighting, bool) {
 // those of key and gate.
 func (h *hints) look(id *PeerID, slot uint32) (sighting, bool) {
 	record := unsafe.Add(h.first, uintptr(slot)*h.stride)
+	// A record begins with a line of the cache, and a check reads no other. The others, which the report will want, come while
+	// this is read: nothing waits for these loads.
+	atomic.LoadUint64((*uint64)(unsafe.Add(record, h.second)))
+	atomic.LoadUint64((*uint64)(unsafe.Add(record, h.third)))
 	meta := (*uint64)(unsafe.Add(record, h.meta))
 	before := atomic.LoadUint64(meta)
 	key := (*[4]uint64)(unsafe.Add(record, h.key))
@@ -101,19 +138,35 @@ func (h *hints) look(id *PeerID, slot uint32) (sighting, bool) {
 	return sighting{slot, uint32(before & h.lifeMask), gate}, true
 }
 
+// ask brings a peer's set to the cache; nothing waits for the load.
+func (h *hints) ask(sum uint64) { atomic.LoadUint64(&h.set(sum)[wayOf(sum, 0)]) }
+
+// askRecord brings the record to which the peer's first hint points, if it is the peer's.
+func (h *hints) askRecord(sum uint64) {
+	hint := atomic.LoadUint64(&h.set(sum)[wayOf(sum, 0)])
+	if (hint^sum)>>slotBits == 0 && hint&slotMask != 0 {
+		atomic.LoadUint64((*uint64)(unsafe.Add(h.first, uintptr(hint&slotMask-1)*h.stride)))
+	}
+}
+
 // note remembers where a peer was seen.
 func (h *hints) note(sum uint64, slot uint32) {
 	set := h.set(sum)
-	place := int(rand.Uint32() % hintWays)
-	for i := range set {
-		hint := atomic.LoadUint64(&set[i])
+	place := wayOf(sum, hintWays)
+	taken := true
+	for i := range uint64(hintWays) {
+		way := wayOf(sum, i)
+		hint := atomic.LoadUint64(&set[way])
 		if (hint^sum)>>slotBits == 0 {
-			place = i
+			place, taken = way, false
 			break
 		}
-		if hint == 0 {
-			place = i
+		if hint == 0 && taken {
+			place, taken = way, false
 		}
+	}
+	if taken {
+		place = rand.Uint64() % hintWays
 	}
 	atomic.StoreUint64(&set[place], sum&^slotMask|uint64(slot+1))
 }

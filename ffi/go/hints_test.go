@@ -154,3 +154,57 @@ func TestNoReportGoesAstrayWhileRecordsChangeHands(t *testing.T) {
 		t.Fatal("no record changed hands")
 	}
 }
+
+func TestABatchSaysWhatSingleAdmitsSay(t *testing.T) {
+	guard := newGuard(t, func(c *Config) {
+		c.MaxPeers = 64
+		c.RecoveryTimeout, c.MaxOpenTime = time.Hour, time.Hour
+	})
+	random := rand.New(rand.NewPCG(5, 3))
+	var batch Batch
+	ids := make([]PeerID, 40)
+	results := make([]Result, len(ids))
+	hinted, called, refused := 0, 0, 0
+	for range 3_000 {
+		for i := range ids {
+			ids[i] = id(byte(random.IntN(90)))
+			results[i].Outcome = MessageSuccess
+			if random.IntN(30) == 0 {
+				results[i].Outcome = Timeout
+			}
+		}
+		if random.IntN(4) == 0 {
+			must(guard.Reset(ids[0]))(t)
+			must(guard.Report(ids[1], Result{Outcome: Fatal}))(t)
+		}
+		admitted := must(guard.AdmitBatch(&batch, ids))(t)
+		hinted += len(ids) - len(batch.asked)
+		called += len(batch.asked)
+		for i, peer := range ids {
+			permit, err := byCall(t, guard, peer)
+			if (err == nil) != batch.Admitted(i) || (err == nil) != (batch.Refusal(i) == nil) {
+				t.Fatal(i, err, batch.Admitted(i), batch.Refusal(i))
+			}
+			var refusal *Refusal
+			if errors.As(err, &refusal) && refusal.Reason != batch.Refusal(i).Reason {
+				t.Fatal(i, refusal, batch.Refusal(i))
+			}
+			if err != nil {
+				refused++
+				admitted++
+				continue
+			}
+			if batch.permits[i] != permit.raw {
+				t.Fatalf("%+v is not %+v", batch.permits[i], permit.raw)
+			}
+			must(0, permit.Cancel())(t)
+		}
+		if admitted != len(ids) {
+			t.Fatal(admitted, "of", len(ids))
+		}
+		must(guard.ReportBatch(&batch, results))(t)
+	}
+	if hinted < 10_000 || called < 10_000 || refused < 1_000 {
+		t.Fatal(hinted, "hinted", called, "called", refused, "refused")
+	}
+}

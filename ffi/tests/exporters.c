@@ -221,6 +221,61 @@ static void a_clock_on_our_threads(void) {
     CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
 }
 
+/* A clock that takes long on the library's own threads: to be freed while it is read, and not to be read afterwards. */
+static int clock_is_slow, clock_is_read;
+
+static uint64_t slow_clock(void *context) {
+    (void)context;
+    if (__atomic_load_n(&clock_is_slow, __ATOMIC_ACQUIRE)) {
+        struct timespec moment = {0, 300000000};
+        __atomic_store_n(&clock_is_read, 1, __ATOMIC_RELEASE);
+        nanosleep(&moment, NULL);
+        __atomic_store_n(&clock_is_read, 0, __ATOMIC_RELEASE);
+    }
+    return 1000000000;
+}
+
+static void an_answer_under_way_is_waited_for(void) {
+    static const char body[] =
+        "{\"query\": \"mutation { banPeer(peerId: \\\"0200000000000000000000000000000000000000000000000000000000000000\\\") }\"}";
+    peerguard_clock clock;
+    peerguard_config config;
+    peerguard_guard clocked = 0;
+    peerguard_exporter exporter = 0;
+    peerguard_exporter_options options = options_of("127.0.0.1:0");
+    struct timespec moment = {0, 1000000};
+    struct sockaddr_in to;
+    char address[PEERGUARD_ADDRESS_TEXT], text[512];
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(s >= 0);
+    clock.now = slow_clock;
+    clock.context = NULL;
+    CHECK_IS(peerguard_config_init(&config, sizeof config), PEERGUARD_OK);
+    config.max_peers = 10;
+    options.interval = PEERGUARD_NONE;
+    options.operator_token = "operator";
+    CHECK_IS(peerguard_new(&config, &clock, &clocked), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_new(clocked, &options, &exporter, NULL), PEERGUARD_OK);
+    CHECK_IS(peerguard_exporter_address(exporter, address, sizeof address), PEERGUARD_OK);
+    memset(&to, 0, sizeof to);
+    to.sin_family = AF_INET;
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_IS(connect(s, (struct sockaddr *)&to, sizeof to), 0);
+    __atomic_store_n(&clock_is_slow, 1, __ATOMIC_RELEASE);
+    snprintf(text, sizeof text,
+             "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer operator\r\n"
+             "Content-Type: application/json\r\nContent-Length: %u\r\n\r\n%s",
+             (unsigned)strlen(body), body);
+    CHECK_IS(send(s, text, strlen(text), 0), strlen(text));
+    while (!__atomic_load_n(&clock_is_read, __ATOMIC_ACQUIRE)) nanosleep(&moment, NULL);
+    CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
+    CHECK_IS(__atomic_load_n(&clock_is_read, __ATOMIC_ACQUIRE), 0);
+    __atomic_store_n(&clock_is_slow, 0, __ATOMIC_RELEASE);
+    close(s);
+    CHECK_IS(peerguard_free(clocked), PEERGUARD_OK);
+}
+
 /* A child that goes on without exec has guards of its own. */
 static void fork_and_go_on(void) {
     int status = -1;
@@ -260,8 +315,9 @@ int main(void) {
     wrong_options();
     server();
     a_clock_on_our_threads();
+    an_answer_under_way_is_waited_for();
     fork_and_go_on();
     CHECK_IS(peerguard_free(guard), PEERGUARD_OK);
-    puts("6 passed, 0 failed");
+    puts("7 passed, 0 failed");
     return 0;
 }

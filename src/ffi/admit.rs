@@ -36,7 +36,7 @@ impl Reply {
     pub(super) fn give(self, answer: Result<Permit<'_>, Rejection>, id: &PeerId, owner: u64, inner: &Inner) -> Answer {
         match answer {
             Ok(permit) => {
-                self.permit.put(peerguard_permit::of(permit, id, owner, inner));
+                self.permit.give(permit, id, owner, inner);
                 Answer::Yes
             }
             Err(no) => self.refuse(no),

@@ -10,7 +10,7 @@ use super::permit::{PEERGUARD_HOLD_SEEN, peerguard_permit, peerguard_rejection, 
 use super::report::outcome;
 use super::status::{Answer, Failure, PEERGUARD_NO, PEERGUARD_OK};
 use crate::Traffic;
-use crate::guard::Slab;
+use crate::guard::Inner;
 
 /// What happened under one permit, for `peerguard_report_batch`.
 #[derive(Clone, Copy)]
@@ -31,25 +31,14 @@ pub struct peerguard_result {
 // SAFETY: integers only.
 unsafe impl Plain for peerguard_result {}
 
-/// Records that are asked for before their turn: as many as a core can wait for at once, in three lines each.
-const AHEAD: usize = 6;
+/// Records that are asked for before their turn: as many as a core can wait for at once, in two lines each.
+const AHEAD: usize = 8;
 
-/// Asks for the records of permits that are about to be reported, so that their memory comes while others are waited for.
+/// Asks for the record of a permit that is about to be reported, so that its memory comes while others are waited for.
 #[inline]
-fn prefetch(slab: &Slab, permit: &peerguard_permit) {
-    let slot = permit.slot as usize;
-    if u32::from(permit.hold) != PEERGUARD_HOLD_SEEN || slot >= slab.count {
-        return;
-    }
-    let record = slab.first.cast::<i8>().wrapping_add(slot * slab.stride);
-    for line in (0..slab.stride).step_by(64) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint to the cache, which reads nothing.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(record.wrapping_add(line));
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = record.wrapping_add(line);
+fn ask_for_record(inner: &Inner, permit: &peerguard_permit) {
+    if u32::from(permit.hold) == PEERGUARD_HOLD_SEEN && (permit.slot as usize) < inner.table.capacity() {
+        inner.table.ask_for_record(permit.slot);
     }
 }
 
@@ -121,19 +110,16 @@ pub unsafe extern "C" fn peerguard_report_batch(
             outcome(result.outcome)?;
         }
         let held = GUARDS.hold(guard)?;
-        let slab = held.inner.slab();
-        let ahead = |i| permits.at(i).get().iter().for_each(|permit| prefetch(&slab, permit));
+        let ahead = |i| permits.at(i).get().iter().for_each(|permit| ask_for_record(&held.inner, permit));
         (0..count.min(AHEAD)).for_each(ahead);
         for (i, result) in results.iter().enumerate() {
             ahead(i + AHEAD);
             let report = || -> Result<i32, Failure> {
                 let outcome = outcome(result.outcome)?;
-                let raw = permits.at(i).value();
-                if raw.state == peerguard_permit::EMPTY.state {
+                if permits.at(i).value().state == peerguard_permit::EMPTY.state {
                     return Ok(PEERGUARD_NO);
                 }
-                let ticket = raw.to_ticket(guard, &held.inner)?;
-                permits.at(i).spend();
+                let ticket = permits.at(i).spend(guard, &held.inner)?;
                 let traffic = Traffic { sent: result.sent, received: result.received };
                 let told = held.inner.end(&ticket, outcome, milliseconds(result.latency), traffic);
                 recorded.at(i).put(recorded_number(told));

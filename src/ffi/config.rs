@@ -116,10 +116,10 @@ pub(super) fn some_duration(nanos: u64) -> Option<Duration> {
     (nanos != PEERGUARD_NONE).then(|| Duration::from_nanos(nanos))
 }
 
-/// A latency in milliseconds. No `Duration` on the way, which would divide by a second and by a thousandth.
+/// A latency in milliseconds. No division: it would take longer than the rest of a report's arithmetic.
 #[inline(always)]
 pub(super) fn milliseconds(nanos: u64) -> Option<f64> {
-    (nanos != PEERGUARD_NONE).then(|| nanos as f64 / 1e6)
+    (nanos != PEERGUARD_NONE).then_some(nanos as f64 * 1e-6)
 }
 
 impl From<&Config> for peerguard_config {

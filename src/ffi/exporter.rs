@@ -83,7 +83,8 @@ pub unsafe extern "C" fn peerguard_exporter_new(
 }
 
 /// Frees an exporter, when calls on it that other threads are making have returned: stops its server, whose connections are
-/// cut, and its threads, and waits for their end. Up to some hundred milliseconds.
+/// cut, and its threads, and waits for their end, which takes milliseconds. Afterwards no thread of the library's calls the
+/// guard's clock.
 ///
 /// Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
 #[unsafe(no_mangle)]

@@ -132,7 +132,10 @@ unsafe fn ask(
     // SAFETY: by this function's own contract.
     let reply = unsafe { Reply::new(permit, rejection)? };
     let held = PEERS.hold(peer)?;
-    Ok(reply.give(admit(&held), &held.id(), peer, &held.guard().inner))
+    let answer = admit(&held);
+    // The permit's own: how it holds the record is known by now, so there is no second look at the handle.
+    let id = answer.as_ref().map_or(crate::PeerId::new([0; 32]), |permit| permit.peer());
+    Ok(reply.give(answer, &id, peer, &held.guard().inner))
 }
 
 /// Would `peerguard_peer_admit` pass now? Takes nothing and counts nothing.
@@ -232,8 +235,7 @@ pub unsafe extern "C" fn peerguard_peer_report(
         let (traffic, recorded) = unsafe { (read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = PEERS.hold(peer)?;
         let inner = &held.guard().inner;
-        let ticket = held.lend(permit.value().to_ticket(peer, inner)?);
-        permit.spend();
+        let ticket = held.lend(permit.spend(peer, inner)?);
         recorded.put(recorded_number(inner.end(&ticket, outcome, milliseconds(latency), traffic)));
         Ok(Answer::Yes)
     })
@@ -303,8 +305,7 @@ pub unsafe extern "C" fn peerguard_peer_cancel(peer: peerguard_peer, permit: *mu
         let permit = unsafe { Place::new(permit)? };
         let held = PEERS.hold(peer)?;
         let inner = &held.guard().inner;
-        let ticket = held.lend(permit.value().to_ticket(peer, inner)?);
-        permit.spend();
+        let ticket = held.lend(permit.spend(peer, inner)?);
         inner.cancel(&ticket);
         Ok(Answer::Yes)
     })
@@ -326,10 +327,10 @@ pub unsafe extern "C" fn peerguard_peer_refund(
         let (permit, returned) = unsafe { (Place::new(permit)?, Place::optional(returned)?) };
         let held = PEERS.hold(peer)?;
         let inner = &held.guard().inner;
-        let mut ticket = held.lend(permit.value().to_ticket(peer, inner)?);
-        let back = inner.give_back(&mut ticket, bytes);
-        permit.put(permit.value().refunded(&ticket));
-        returned.put(back);
+        returned.put(permit.refund(peer, inner, |ticket| {
+            *ticket = held.lend(*ticket);
+            inner.give_back(ticket, bytes)
+        })?);
         Ok(Answer::Yes)
     })
 }

@@ -5,6 +5,8 @@
 //! meanwhile, the report is stale. Whatever stands in the memory, using it is safe: slot and kinds are checked, and the rest
 //! is numbers.
 
+use std::mem::offset_of;
+
 use super::config::nanos_or_none;
 use super::id::peerguard_id;
 use super::memory::{Place, Plain};
@@ -171,39 +173,9 @@ impl peerguard_permit {
         reserved: [0; 2],
     };
 
-    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back. `id` is the ticket's own, from where
-    /// it can be copied as words.
-    #[inline(always)]
-    pub(super) fn of(permit: Permit<'_>, id: &PeerId, owner: u64, inner: &Inner) -> Self {
-        let ticket = permit.into_ticket();
-        let hold = match ticket.hold {
-            Hold::Unknown => HOLD_UNKNOWN,
-            Hold::Untracked => HOLD_UNTRACKED,
-            Hold::Seen | Hold::Lent | Hold::Kept => HOLD_SEEN,
-        };
-        if ticket.hold == Hold::Kept {
-            inner.table.unpin(ticket.tenancy.slot);
-        }
-        Self {
-            owner,
-            id: peerguard_id { bytes: *id.as_bytes() },
-            bytes: ticket.bytes,
-            peer_charge: ticket.charge.peer,
-            global_charge: ticket.charge.global,
-            slot: ticket.tenancy.slot,
-            life: ticket.tenancy.life,
-            generation: ticket.generation.number(),
-            state: LIVE,
-            hold,
-            direction: ticket.direction as u8,
-            probe: ticket.probe.into(),
-            reserved: [0; 2],
-        }
-    }
-
     /// What it stands for in Rust, without a pin.
     #[inline(always)]
-    pub(super) fn to_ticket(self, owner: u64, inner: &Inner) -> Result<Ticket, Failure> {
+    fn to_ticket(self, owner: u64, inner: &Inner) -> Result<Ticket, Failure> {
         match self.state {
             SPENT => return Err(Failure::Spent),
             LIVE if self.owner == owner => {}
@@ -233,24 +205,89 @@ impl peerguard_permit {
     }
 
     /// After a refund.
-    pub(super) fn refunded(self, ticket: &Ticket) -> Self {
+    fn refunded(self, ticket: &Ticket) -> Self {
         Self { bytes: ticket.bytes, peer_charge: ticket.charge.peer, global_charge: ticket.charge.global, ..self }
     }
 }
 
+/// The last eight fields lie in two words, which are written at once: what stands before a locked operation must be in the
+/// cache before it can begin, and eight stores take longer than two.
+const _: () = {
+    assert!(offset_of!(peerguard_permit, slot) == 64 && offset_of!(peerguard_permit, life) == 68);
+    assert!(offset_of!(peerguard_permit, generation) == 72 && size_of::<peerguard_permit>() == 80);
+};
+
+/// The word of slot and life.
+fn place_word(slot: u32, life: u32) -> u64 {
+    let ([a, b, c, d], [e, f, g, h]) = (slot.to_ne_bytes(), life.to_ne_bytes());
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The word of the fields from `generation` to the end.
+fn state_word(generation: u16, state: u8, hold: u8, direction: u8, probe: u8) -> u64 {
+    let [low, high] = generation.to_ne_bytes();
+    u64::from_ne_bytes([low, high, state, hold, direction, probe, 0, 0])
+}
+
 impl Place<peerguard_permit> {
-    /// Marks the permit that stands here as ended. Only what changes is written.
+    /// Takes a permit over from Rust: its pin, if it has one of its own, is given back. `id` is the ticket's own, from where
+    /// it can be copied as words.
     #[inline(always)]
-    pub(super) fn spend(self) {
-        let permit = self.pointer();
-        // SAFETY: by the contract of `Place::new`, or of a row's; a call has found a permit here.
-        unsafe {
-            (*permit).state = SPENT;
-            (*permit).bytes = 0;
-            (*permit).peer_charge = 0;
-            (*permit).global_charge = 0;
-            (*permit).probe = 0;
+    pub(super) fn give(self, permit: Permit<'_>, id: &PeerId, owner: u64, inner: &Inner) {
+        let ticket = permit.into_ticket();
+        let hold = match ticket.hold {
+            Hold::Unknown => HOLD_UNKNOWN,
+            Hold::Untracked => HOLD_UNTRACKED,
+            Hold::Seen | Hold::Lent | Hold::Kept => HOLD_SEEN,
+        };
+        if ticket.hold == Hold::Kept {
+            inner.table.unpin(ticket.tenancy.slot);
         }
+        let place = self.pointer();
+        let Tenancy { slot, life } = ticket.tenancy;
+        let state = state_word(ticket.generation.number(), LIVE, hold, ticket.direction as u8, ticket.probe.into());
+        // SAFETY: by the contract of `Place::new`, or of a row's; the words lie as they are asserted to above, and a permit is
+        // aligned for them. The id may be the one that stands here.
+        unsafe {
+            std::ptr::copy(std::ptr::from_ref(id).cast(), &raw mut (*place).id, 1);
+            (*place).owner = owner;
+            (*place).bytes = ticket.bytes;
+            (*place).peer_charge = ticket.charge.peer;
+            (*place).global_charge = ticket.charge.global;
+            place.cast::<u64>().add(8).write(place_word(slot, life));
+            place.cast::<u64>().add(9).write(state);
+        }
+    }
+
+    /// Ends the permit that stands here: what it stands for in Rust, to be reported. Nothing is charged back by a report, so
+    /// the charges are left where they are. Only what changes is written.
+    #[inline(always)]
+    pub(super) fn spend(self, owner: u64, inner: &Inner) -> Result<Ticket, Failure> {
+        let permit = self.value();
+        let ticket = permit.to_ticket(owner, inner)?;
+        let place = self.pointer();
+        // SAFETY: as in `give`; a permit has been found here, so the place is not NULL.
+        unsafe {
+            place.cast::<u64>().add(9).write(state_word(permit.generation, SPENT, permit.hold, permit.direction, 0));
+            if permit.bytes != 0 {
+                (*place).bytes = 0;
+            }
+        }
+        Ok(Ticket { charge: Charge::default(), ..ticket })
+    }
+
+    /// Takes part of the bytes of the permit that stands here back, by `refund`.
+    pub(super) fn refund(
+        self,
+        owner: u64,
+        inner: &Inner,
+        refund: impl FnOnce(&mut Ticket) -> u64,
+    ) -> Result<u64, Failure> {
+        let permit = self.value();
+        let mut ticket = permit.to_ticket(owner, inner)?;
+        let back = refund(&mut ticket);
+        self.put(permit.refunded(&ticket));
+        Ok(back)
     }
 
     /// What stands here; of a place that may be NULL, an empty permit.

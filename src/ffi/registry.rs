@@ -9,7 +9,7 @@
 //!
 //! `index` picks a slot, `life` is the slot's tenancy: another object, another life, from 1 on; a slot whose lives are used
 //! up is not used again. `kind` tells what sort of object it is. A handle is checked by comparing it with its slot's
-//! `tenant` word. Slots lie in chunks that are never freed, so a handle that is stale, or was made up, leads to a slot or to
+//! `tenant` word. Slots lie in chunks that are never freed, the first in the registry itself, so a handle that is stale, or was made up, leads to a slot or to
 //! none, never to freed memory.
 //!
 //! **Why use races with free safely.** A use announces its handle in the thread's own [seat](super::seat), passes the light
@@ -45,6 +45,11 @@ const CHUNKS: usize = 1024;
 const CHUNK: usize = 2;
 #[cfg(peerguard_loom)]
 const CHUNKS: usize = 1;
+/// Slots that lie in the registry itself; none under loom, so that models see how a chunk is published.
+#[cfg(not(peerguard_loom))]
+const FIRST: usize = CHUNK;
+#[cfg(peerguard_loom)]
+const FIRST: usize = 0;
 /// Most handles of one kind at one time.
 pub(super) const CAPACITY: usize = CHUNK * CHUNKS;
 
@@ -72,8 +77,23 @@ struct Spare {
     fresh: u32,
 }
 
+impl<T> Slot<T> {
+    #[cfg(not(peerguard_loom))]
+    const fn new() -> Self {
+        Self { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    #[cfg(peerguard_loom)]
+    fn new() -> Self {
+        Self { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) }
+    }
+}
+
 pub(crate) struct Registry<T> {
     kind: Kind,
+    /// The first chunk, where it is found without a load.
+    first: [Slot<T>; FIRST],
+    /// The others; the first of them is used if it is not there.
     chunks: [AtomicPtr<Slot<T>>; CHUNKS],
     spare: Mutex<Spare>,
     owns: PhantomData<T>,
@@ -83,14 +103,16 @@ impl<T: Send + Sync + 'static> Registry<T> {
     #[cfg(not(peerguard_loom))]
     pub(super) const fn new(kind: Kind) -> Self {
         let chunks = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
-        Self { kind, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
+        let first = [const { Slot::new() }; FIRST];
+        Self { kind, first, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
     }
 
     /// Loom's words cannot be made at compile time.
     #[cfg(peerguard_loom)]
     pub(crate) fn new(kind: Kind) -> Self {
         let chunks = std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut()));
-        Self { kind, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
+        let first = std::array::from_fn(|_| Slot::new());
+        Self { kind, first, chunks, spare: Mutex::new(Spare { freed: Vec::new(), fresh: 0 }), owns: PhantomData }
     }
 
     fn spare(&self) -> MutexGuard<'_, Spare> {
@@ -100,6 +122,9 @@ impl<T: Send + Sync + 'static> Registry<T> {
 
     #[inline]
     fn slot(&self, index: usize) -> Option<&Slot<T>> {
+        if let Some(slot) = self.first.get(index) {
+            return Some(slot);
+        }
         // Acquire: pairs with the Release store in `grow`.
         let chunk = self.chunks.get(index / CHUNK)?.load(Ordering::Acquire);
         if chunk.is_null() {
@@ -120,8 +145,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
 
     /// Makes the chunk of `index`. Under the lock of `spare`.
     fn grow(&self, index: usize) {
-        let slots: Box<[Slot<T>]> =
-            (0..CHUNK).map(|_| Slot { tenant: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) }).collect();
+        let slots: Box<[Slot<T>]> = (0..CHUNK).map(|_| Slot::new()).collect();
         // Release: publishes the slots, for `slot`.
         self.chunks[index / CHUNK].store(Box::leak(slots).as_mut_ptr(), Ordering::Release);
     }
@@ -139,7 +163,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
                 if index == CAPACITY {
                     return Err(Failure::TooManyHandles);
                 }
-                if index.is_multiple_of(CHUNK) {
+                if index >= FIRST && index.is_multiple_of(CHUNK) {
                     self.grow(index);
                 }
                 spare.fresh += 1;

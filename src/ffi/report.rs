@@ -97,8 +97,7 @@ pub unsafe extern "C" fn peerguard_report(
         // SAFETY: as above.
         let (traffic, recorded) = unsafe { (read_traffic(traffic)?, Place::optional(recorded)?) };
         let held = GUARDS.hold(guard)?;
-        let ticket = permit.value().to_ticket(guard, &held.inner)?;
-        permit.spend();
+        let ticket = permit.spend(guard, &held.inner)?;
         recorded.put(recorded_number(held.inner.end(&ticket, outcome, milliseconds(latency), traffic)));
         Ok(Answer::Yes)
     })
@@ -116,8 +115,7 @@ pub unsafe extern "C" fn peerguard_cancel(guard: peerguard_guard, permit: *mut p
         // SAFETY: the pointer points to a permit, as the header says.
         let permit = unsafe { Place::new(permit)? };
         let held = GUARDS.hold(guard)?;
-        let ticket = permit.value().to_ticket(guard, &held.inner)?;
-        permit.spend();
+        let ticket = permit.spend(guard, &held.inner)?;
         held.inner.cancel(&ticket);
         Ok(Answer::Yes)
     })
@@ -142,10 +140,7 @@ pub unsafe extern "C" fn peerguard_refund(
         // SAFETY: the pointers point to what the header says.
         let (permit, returned) = unsafe { (Place::new(permit)?, Place::optional(returned)?) };
         let held = GUARDS.hold(guard)?;
-        let mut ticket = permit.value().to_ticket(guard, &held.inner)?;
-        let back = held.inner.give_back(&mut ticket, bytes);
-        permit.put(permit.value().refunded(&ticket));
-        returned.put(back);
+        returned.put(permit.refund(guard, &held.inner, |ticket| held.inner.give_back(ticket, bytes))?);
         Ok(Answer::Yes)
     })
 }

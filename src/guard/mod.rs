@@ -26,8 +26,6 @@ use crossbeam_utils::CachePadded;
 
 pub use batch::AdmitBatch;
 pub use explain::{BucketView, Explanation, ScoreParts};
-#[cfg(feature = "capi")]
-pub(crate) use foreign::Slab;
 pub use handle::Peer;
 pub use permit::{OwnedPermit, Pass, Permit};
 

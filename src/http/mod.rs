@@ -116,14 +116,16 @@ pub fn serve(address: SocketAddr, publisher: &Publisher, options: HttpOptions) -
         };
         // The listener is one that the runtime has room for: it was bound a moment ago.
         let _ = runtime.block_on(listening);
-        // Connections that are open are cut.
-        runtime.shutdown_timeout(Duration::from_millis(100));
+        // Connections that are open are cut, answers that have yet to be begun are not made. Those that are being made are
+        // waited for: they read the guard and its clock, which may be the node's own and end with this server.
+        drop(runtime);
     };
     let thread = thread::Builder::new().name("peerguard-http".into()).spawn(listen)?;
     Ok(Serving { address, stop: Some(stop), thread: Some(thread) })
 }
 
-/// A server; stops when dropped.
+/// A server. When dropped it stops, and waits for the answers that are being made, which takes milliseconds; no thread of its
+/// own is left then.
 #[must_use = "the server stops when this is dropped"]
 #[derive(Debug)]
 pub struct Serving {

@@ -2,7 +2,8 @@
 //!
 //! The exported functions are called through pointers that the optimiser cannot see through, as a C host calls them; the
 //! Rust calls are inlined, as a Rust node's are. Each round times both, one after the other, in changing order; shown are
-//! medians over the rounds with the quartiles of the difference within a round.
+//! medians over the rounds with the quartiles of the difference within a round. With two arguments, other numbers of rounds
+//! and of calls: few, to count instructions.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,8 +13,20 @@ use peerguard::{Config, Direction, Outcome, Peer, PeerGuard, PeerId, Traffic};
 mod c;
 use c::{Api, Id, PermitMemory};
 
-const ROUNDS: usize = 21;
-const CALLS: usize = 100_000;
+/// How often each operation is timed, and how many calls at a time.
+#[derive(Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    calls: usize,
+}
+
+impl Effort {
+    fn of_arguments() -> Self {
+        let mut numbers = std::env::args().skip(1).map(|text| text.parse().expect("a number"));
+        Self { rounds: numbers.next().unwrap_or(21), calls: numbers.next().unwrap_or(100_000) }
+    }
+}
+
 const KEYS: usize = 1000;
 /// Most that the border may cost, in nanoseconds.
 const GOAL: f64 = 8.0;
@@ -56,17 +69,17 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
 }
 
 /// One line of the table, for an operation of so many C calls; whether the goal is met.
-fn compare(what: &str, crossings: u8, mut rust: impl FnMut(), mut foreign: impl FnMut()) -> bool {
+fn compare(effort: Effort, what: &str, crossings: u8, mut rust: impl FnMut(), mut foreign: impl FnMut()) -> bool {
     let mut times = [Vec::new(), Vec::new()];
     rust();
     foreign();
-    for round in 0..ROUNDS {
+    for round in 0..effort.rounds {
         let (mut one, mut other) = (0.0, 0.0);
         for turn in 0..2 {
             if (round + turn) % 2 == 0 {
-                one = nanos(CALLS, &mut rust);
+                one = nanos(effort.calls, &mut rust);
             } else {
-                other = nanos(CALLS, &mut foreign);
+                other = nanos(effort.calls, &mut foreign);
             }
         }
         times[0].push(one);
@@ -84,28 +97,33 @@ fn compare(what: &str, crossings: u8, mut rust: impl FnMut(), mut foreign: impl 
 fn main() {
     let rust = Rust::new();
     let c = Foreign::new();
+    let effort = Effort::of_arguments();
+    let Effort { rounds, calls } = effort;
     let latency = Some(Duration::from_millis(5));
     println!(
-        "{KEYS} peers, {ROUNDS} rounds of {CALLS}; medians in ns, quartiles of the difference; goal: at most {GOAL} ns a call"
+        "{KEYS} peers, {rounds} rounds of {calls}; medians in ns, quartiles of the difference; goal: at most {GOAL} ns a call"
     );
     println!("{:<36} {:>8} {:>8} {:>8}", "", "Rust", "C", "border");
-    let each = || (0..CALLS).map(|i| i % KEYS);
+    let each = || (0..calls).map(|i| i % KEYS);
     let mut permit = PermitMemory::default();
     let place = &raw mut permit;
     let all = [
         compare(
+            effort,
             "check by peer",
             1,
             || each().for_each(|_| _ = black_box(black_box(&rust.peer).check())),
             || each().for_each(|_| c.api.peer_check(c.peer)),
         ),
         compare(
+            effort,
             "admit by peer",
             1,
             || each().for_each(|_| std::mem::forget(black_box(black_box(&rust.peer).admit()))),
             || each().for_each(|_| c.api.peer_admit(c.peer, place)),
         ),
         compare(
+            effort,
             "admit + report by peer",
             2,
             || {
@@ -122,18 +140,21 @@ fn main() {
             },
         ),
         compare(
+            effort,
             "should_communicate",
             1,
             || each().for_each(|i| _ = black_box(rust.guard.should_communicate(&rust.ids[i]))),
             || each().for_each(|i| c.api.should_communicate(c.guard, &c.ids[i])),
         ),
         compare(
+            effort,
             "admit",
             1,
             || each().for_each(|i| std::mem::forget(black_box(rust.guard.admit(&rust.ids[i])))),
             || each().for_each(|i| c.api.admit(c.guard, &c.ids[i], place)),
         ),
         compare(
+            effort,
             "admit + report",
             2,
             || {
@@ -150,11 +171,13 @@ fn main() {
             },
         ),
         compare(
+            effort,
             "admit_bytes + report",
             2,
             || {
                 each().for_each(|i| {
-                    let permit = rust.guard.admit_bytes(&rust.ids[i], Direction::Upload, 100).expect("enough");
+                    let permit =
+                        rust.guard.admit_bytes(&rust.ids[i], Direction::Upload, black_box(100)).expect("enough");
                     black_box(permit.record(black_box(Outcome::MessageSuccess), black_box(latency), Traffic::NONE));
                 });
             },
