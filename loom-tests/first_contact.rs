@@ -1,6 +1,6 @@
 //! First contact, eviction, and those who hold a record meanwhile.
 
-use super::explore::{BOUNDED, FULL, explore, race, race3};
+use super::explore::{BOUNDED, FULL, SHALLOW, explore, race, race3};
 use super::stage::{Many, START, id};
 use crate::breaker::Forced;
 use crate::config::PeerLimits;
@@ -105,7 +105,7 @@ fn a_check_never_sees_the_next_tenants_gate() {
 
 #[test]
 fn a_check_by_hint_never_sees_the_next_tenants_gate() {
-    explore("check by hint x evict and insert", 100, BOUNDED, |turn| {
+    explore("check by hint x evict and insert", 100, SHALLOW, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), found) = race(

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Applies each planted fault to a copy of the tree, runs the model that is to kill it, and fails if one survives, no longer
-# applies, or does not build.
+# applies, or does not build. That each model passes without a fault is `make loom`'s to show, which goes at least as far.
 #
 #   loom-tests/mutants/run.sh            every fault
 #   loom-tests/mutants/run.sh NAME...    these
@@ -20,11 +20,27 @@ build() {
         --message-format short >"$1/log" 2>&1
 }
 
-# Runs one model quickly: 0 = it passes, 1 = it fails, 2 = it was not run.
-model() {
+# What becomes of a fault under its model, explored as far as finds every one: `killed`, `SURVIVED` or `BROKEN`, and why.
+#
+# Only a sentence of the model kills, or the death of the process: the objects of the registry's models are freed in earnest,
+# so that a use of one afterwards may end so. To have fewer executions than the floor or not to end is no kill.
+outcome() { # directory, test
     binary=$(ls -t "$1"/target/loom/deps/peerguard-* | grep -v '\.d$' | head -n 1)
-    PEERGUARD_LOOM=mutants RUST_BACKTRACE=0 timeout 300 "$binary" --exact "$2" >"$1/log" 2>&1 || return 1
-    grep -aq '^test result: ok. 1 passed' "$1/log" || return 2
+    status=0
+    PEERGUARD_LOOM=mutants RUST_BACKTRACE=0 timeout 300 "$binary" --exact "$2" >"$1/log" 2>&1 || status=$?
+    why=$(grep -a -m 1 -A 1 'panicked at' "$1/log" | tail -n 1)
+    case $status in
+        0) grep -aq '^test result: ok. 1 passed' "$1/log" && echo "SURVIVED" || echo "BROKEN it was not run" ;;
+        124) echo "BROKEN its model did not end in 300 s" ;;
+        134 | 139) echo "killed the process died: SIG$(kill -l $((status - 128)))" ;;
+        101) case $why in
+            *'below the floor'*) echo "SURVIVED $why" ;;
+            *'exceeded maximum'*) echo "BROKEN its model does not end: $why" ;;
+            ?*) echo "killed $why" ;;
+            *) echo "BROKEN its model failed without a sentence" ;;
+        esac ;;
+        *) echo "BROKEN its model ended with status $status" ;;
+    esac
 }
 
 # The path of a test, by its name.
@@ -39,19 +55,11 @@ verdict() { # directory, name
     test=$(path_of "$killer") || { echo "BROKEN    $2  (there is no model $killer)"; return; }
     (cd "$1/tree" && patch --quiet --force -p1 <"$patch_file" >/dev/null) || { echo "BROKEN    $2  (it does not apply)"; return; }
     if build "$1"; then
-        status=0
-        model "$1" "$test" || status=$?
-        why=$(grep -a -m 1 -A 1 'panicked at' "$1/log" | tail -n 1)
+        found=$(outcome "$1" "$test")
     else
-        status=3
-        why=$(grep -a -m 1 'error' "$1/log")
+        found="BROKEN it does not build: $(grep -a -m 1 'error' "$1/log")"
     fi
-    case $status in
-        0) echo "SURVIVED  $2  ($killer)" ;;
-        1) echo "killed    $2  ($killer: $why)" ;;
-        2) echo "BROKEN    $2  ($killer was not run)" ;;
-        *) echo "BROKEN    $2  (it does not build: $why)" ;;
-    esac
+    printf '%-9s %s  (%s: %s)\n' "${found%% *}" "$2" "$killer" "${found#* }"
     (cd "$1/tree" && patch --quiet --force -R -p1 <"$patch_file" >/dev/null)
 }
 
@@ -71,10 +79,11 @@ worker() { # number, names
 [ $# -gt 0 ] || set -- $(cd "$patches" && ls ./*.patch | sed 's|^\./||; s|\.patch$||')
 number=0
 while [ $number -lt "$jobs" ]; do
-    # Always the same place, so that a build can go on from the last one.
+    # Always the same place, so that a build can go on from the last one; with new times (-m), so that no fault of the last
+    # run is taken for built.
     rm -rf "${work:?}/$number/tree"
     mkdir -p "$work/$number/tree"
-    (cd "$root" && tar -cf - --exclude=./target --exclude=./.git .) | tar -xf - -C "$work/$number/tree"
+    (cd "$root" && tar -cf - --exclude=./target --exclude=./.git .) | tar -xmf - -C "$work/$number/tree"
     number=$((number + 1))
 done
 # What the models depend on is built once, or by `make loom` before; and the tree without a fault must build.
