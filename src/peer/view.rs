@@ -133,13 +133,13 @@ impl Record {
         fence(Ordering::Acquire);
         let flow = [self.flow[0].load(Ordering::Relaxed), self.flow[1].load(Ordering::Relaxed)];
         let lately = |count: fn(Flow) -> u64| count(flow[0]) + count(flow[1]);
+        let (score, ban) = self.score_and_ban();
         Image {
             id: self.id(),
             gate: self.gate.load(Ordering::Relaxed),
-            // Acquire: a pending ban is seen before the ban word that it will change.
-            score: self.score.load(Ordering::Acquire),
+            score,
             window: self.window.load(Ordering::Relaxed),
-            ban: self.ban.load(Ordering::Relaxed),
+            ban,
             last_seen: read(&self.last_seen),
             first_seen: read(&self.first_seen),
             latency: self.latency.load(Ordering::Relaxed).get(),
@@ -157,6 +157,19 @@ impl Record {
             ],
             limits: own.get(),
             rate: rate.map(RateWindow::image),
+        }
+    }
+
+    /// A score and the ban word that stood when it was read: a score of the ban before would be shown as frozen under the
+    /// next one. Repeated only while bans change.
+    fn score_and_ban(&self) -> (ScoreWord, BanWord) {
+        loop {
+            // Acquire, both: in this order, and a score shows what its writer knew of the ban word to the third load.
+            let ban = self.ban.load(Ordering::Acquire);
+            let score = self.score.load(Ordering::Acquire);
+            if self.ban.load(Ordering::Relaxed) == ban {
+                return (score, ban);
+            }
         }
     }
 }
