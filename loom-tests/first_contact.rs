@@ -105,7 +105,7 @@ fn a_check_never_sees_the_next_tenants_gate() {
 
 #[test]
 fn a_check_by_hint_never_sees_the_next_tenants_gate() {
-    explore("check by hint x evict and insert", 100, SHALLOW, |turn| {
+    explore("check by hint x evict and insert", 2200, SHALLOW, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), found) = race(

@@ -68,10 +68,11 @@ fn held(gate: &dyn Gate, peers: &[Key]) -> io::Result<(u64, usize)> {
     Ok((resident()?, peers.len()))
 }
 
-/// Resident bytes of this process, exact: counted page by page.
+/// Resident bytes of this process, exact: counted page by page. Not those of the program itself, of which more is read in a
+/// while, the more there is of it.
 fn resident() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup")?;
-    let line = text.lines().find(|line| line.starts_with("Rss:"));
+    let line = text.lines().find(|line| line.starts_with("Anonymous:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|n| n.parse::<u64>().ok());
-    kilobytes.map(|n| n * 1024).ok_or_else(|| io::Error::other("no Rss in /proc/self/smaps_rollup"))
+    kilobytes.map(|n| n * 1024).ok_or_else(|| io::Error::other("no figure in /proc/self/smaps_rollup"))
 }

@@ -75,12 +75,22 @@ impl Record {
     /// Reads what the standing follows from. Relaxed: the table validates by the meta word that they are one tenant's.
     #[inline(always)]
     pub(crate) fn read_standing(&self) -> Standing {
-        Standing {
-            gate: self.gate.load(Ordering::Relaxed),
-            // Acquire: a pending ban is seen before the ban word that it will change.
-            score: self.score.load(Ordering::Acquire),
-            ban: self.ban.load(Ordering::Relaxed),
-            last_seen: self.last_seen.load(Ordering::Relaxed),
+        let (score, ban) = self.score_and_ban();
+        let (gate, last_seen) = (self.gate.load(Ordering::Relaxed), self.last_seen.load(Ordering::Relaxed));
+        Standing { gate, score, ban, last_seen }
+    }
+
+    /// A score and the ban word that stood when it was read: a score of the ban before would be shown as frozen under the
+    /// next one. Repeated only while bans change.
+    #[inline(always)]
+    fn score_and_ban(&self) -> (ScoreWord, BanWord) {
+        loop {
+            // Acquire, both: in this order, and a score shows what its writer knew of the ban word to the third load.
+            let ban = self.ban.load(Ordering::Acquire);
+            let score = self.score.load(Ordering::Acquire);
+            if self.ban.load(Ordering::Relaxed) == ban {
+                return (score, ban);
+            }
         }
     }
 

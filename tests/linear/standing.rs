@@ -26,6 +26,10 @@ pub enum Atom {
     Ban(Box<PeerView>),
     Quiet(Option<Box<PeerView>>, Events),
     Impose(Option<Duration>, u8),
+    /// A ban that is in force before the score is closed to reports that had begun (DESIGN.md says so) …
+    ImposeOpenly(Option<Duration>, u8),
+    /// … and the end of this.
+    Seal,
     Unban(bool),
     Reset,
 }
@@ -34,6 +38,8 @@ pub enum Atom {
 pub struct State {
     standing: Standing,
     events: [u32; 3],
+    /// Bans of operators that a report may still overtake.
+    open: u32,
 }
 
 pub struct StandingOf<'a> {
@@ -84,7 +90,9 @@ fn ways(history: &History, entry: &Entry) -> Vec<Vec<Atom>> {
             vec![Atom::Ban(view.clone()), Atom::Score(view.clone())],
         ],
         Fact::Quiet { view, events, .. } => one(Atom::Quiet(view.clone(), *events)),
-        Fact::Ban { length, code } => one(Atom::Impose(*length, *code)),
+        Fact::Ban { length, code } => {
+            vec![vec![Atom::Impose(*length, *code)], vec![Atom::ImposeOpenly(*length, *code), Atom::Seal]]
+        }
         Fact::Unban(lifted) => one(Atom::Unban(*lifted)),
         Fact::Reset(true) => one(Atom::Reset),
         Fact::Reset(false) | Fact::View(None) | Fact::Force(_) => Vec::new(),
@@ -93,7 +101,7 @@ fn ways(history: &History, entry: &Entry) -> Vec<Vec<Atom>> {
 }
 
 pub fn start(now: u64, rules: &Rules) -> State {
-    State { standing: Standing::new(now, rules), events: [0; 3] }
+    State { standing: Standing::new(now, rules), events: [0; 3], open: 0 }
 }
 
 impl StandingOf<'_> {
@@ -140,7 +148,7 @@ impl Object for StandingOf<'_> {
             Atom::BannedSomehow => ban.is_some(),
             Atom::Banned(wait) => ban.is_some_and(|ban| ban.remaining(now).map(duration) == *wait),
             Atom::IsBanned(banned) => ban.is_some() == *banned,
-            Atom::Report(_, counted) if ban.is_some() => !counted,
+            Atom::Report(_, counted) if ban.is_some() && !(*counted && state.open > 0) => !counted,
             Atom::Report(outcome, _) => return self.report(state, *outcome, now, next),
             Atom::Score(view) => self.shows_score(view, &state.standing, now),
             Atom::Ban(view) => self.shows_ban(view, &state.standing, now),
@@ -153,7 +161,14 @@ impl Object for StandingOf<'_> {
                         self.shows_score(view, &state.standing, now) && self.shows_ban(view, &state.standing, now)
                     })
             }
-            Atom::Impose(length, code) => {
+            Atom::Seal => {
+                after.open -= 1;
+                true
+            }
+            // A ban that takes over from another has nothing to close.
+            Atom::ImposeOpenly(..) if ban.is_some() => false,
+            Atom::Impose(length, code) | Atom::ImposeOpenly(length, code) => {
+                after.open += u32::from(matches!(atom, Atom::ImposeOpenly(..)));
                 let length = length.map(|length| (length.as_nanos() as i128).max(1));
                 after.events[1] += u32::from(after.standing.operator_ban(now, length, *code, self.rules));
                 true

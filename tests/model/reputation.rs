@@ -157,20 +157,20 @@ impl Standing {
         if sum <= rules.min { Crossing::Banned } else { Crossing::None }
     }
 
-    /// A ban for what the peer did; only outside a ban.
+    /// A ban for what the peer did. Outside a ban, but for a report that overlaps an operator's: of the two the later end holds.
     pub fn earn_ban(&mut self, now: u64, reason: BanReason, rules: &Rules) {
-        self.score = self.score(now, rules);
         let before = self.offences(now, rules);
         let length = rules.ban_ns.map(|ns| (ns << before).min(rules.max_ban_ns));
-        let end = length.map(|ns| end(now, ns));
-        self.last_ban = Some(Ban { origin: BanOrigin::Earned, reason, end, lifted: false });
-        self.period += 1;
+        self.impose(now, BanOrigin::Earned, reason, length.map(|ns| end(now, ns)), rules);
         self.offences = (before + 1).min(MOST_OFFENCES);
     }
 
     /// An operator's ban: of two the later end holds. `false` when the one in force stays.
     pub fn operator_ban(&mut self, now: u64, length: Option<i128>, code: u8, rules: &Rules) -> bool {
-        let end = length.map(|ns| end(now, ns));
+        self.impose(now, BanOrigin::Operator, BanReason::Operator(code), length.map(|ns| end(now, ns)), rules)
+    }
+
+    fn impose(&mut self, now: u64, origin: BanOrigin, reason: BanReason, end: Option<i128>, rules: &Rules) -> bool {
         match self.ban(now) {
             Some(ban) => {
                 let later = match (ban.end, end) {
@@ -188,8 +188,7 @@ impl Standing {
                 self.period += 1;
             }
         }
-        let reason = BanReason::Operator(code);
-        self.last_ban = Some(Ban { origin: BanOrigin::Operator, reason, end, lifted: false });
+        self.last_ban = Some(Ban { origin, reason, end, lifted: false });
         true
     }
 
