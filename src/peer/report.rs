@@ -23,7 +23,7 @@ use crate::breaker::rate::{Counted, RateWindow};
 use crate::breaker::transition::{self, Moment, Probe, SlotOf};
 use crate::breaker::window::FailureWindow;
 use crate::breaker::{BreakerState, Forced};
-use crate::clock::TICK_SHIFT;
+use crate::clock::{SKEW, TICK_SHIFT};
 use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
 use crate::event::EventKind;
@@ -228,7 +228,7 @@ impl Record {
     ) -> Option<Recorded> {
         let rules = site.rules;
         if window.is_full(generation, rules.failure_threshold) {
-            self.trip(generation, site);
+            self.trip(generation, self.after_last(site.now), site);
             return None;
         }
         let slice = site.now / rules.slice;
@@ -243,15 +243,15 @@ impl Record {
             return None;
         }
         if effect == Effect::Failure && next.is_full(generation, rules.failure_threshold) {
-            self.trip(generation, site);
+            self.trip(generation, site.now, site);
             return Some(Recorded::Counted);
         }
         if let (Some(rate), Some(threshold)) = (rate, &rules.rate) {
             match rate.call(generation, slice, idle, effect == Effect::Failure, threshold) {
                 Counted::Added => {}
-                Counted::Reached => self.trip(generation, site),
+                Counted::Reached => self.trip(generation, site.now, site),
                 Counted::Full => {
-                    self.trip(generation, site);
+                    self.trip(generation, self.after_last(site.now), site);
                     return Some(Recorded::Stale);
                 }
             }
@@ -259,9 +259,18 @@ impl Record {
         Some(Recorded::Counted)
     }
 
-    /// Opens the gate of a closed period, unless that has been done.
+    /// When a failure that another report has counted opens the gate: not before it was counted, though this report may have
+    /// read its clock earlier.
+    fn after_last(&self, now: u64) -> u64 {
+        // Relaxed: the window that was found full, read with Acquire, publishes the stamp of its last failure.
+        let seen = self.last_seen.load(Ordering::Relaxed);
+        // Far ahead it is of a clock that was set back.
+        if seen.wrapping_sub(now) <= SKEW { seen } else { now }
+    }
+
+    /// Opens the gate of a closed period at `now`, unless that has been done.
     #[cold]
-    fn trip(&self, generation: Generation, site: &Site<'_>) {
+    fn trip(&self, generation: Generation, now: u64, site: &Site<'_>) {
         loop {
             // Acquire: as in `move_breaker`.
             let word = self.gate.load(Ordering::Acquire);
@@ -270,7 +279,7 @@ impl Record {
             if gate.generation != generation || !closed {
                 return;
             }
-            let next = transition::trip(gate, &self.moment(site), &site.rules.breaker);
+            let next = transition::trip(gate, &Moment { now, ..self.moment(site) }, &site.rules.breaker);
             // AcqRel: as in `move_breaker`.
             if self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                 return self.note_opened(site);
