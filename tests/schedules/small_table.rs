@@ -113,7 +113,8 @@ fn probes(guard: &PeerGuard, account: &Account, seed: u64) {
         let outcome = [Outcome::Timeout, Outcome::SyncSuccess][rng.usize(..2)];
         let _recorded = guard.report(&PROBED, outcome, None, Traffic::NONE);
         account.reports.fetch_add(1, Ordering::Relaxed);
-        let totals = guard.snapshot().totals();
+        let snapshot = guard.snapshot();
+        let totals = snapshot.totals();
         assert_eq!(totals.closed + totals.open + totals.half_open, totals.total_peers);
     }
 }
