@@ -177,11 +177,17 @@ impl Record {
                 continue;
             }
             let lifted = ban.reset(site.now);
+            // AcqRel: as in `write_earned`.
+            if !self.ban.swap_if_strong(ban, lifted, Ordering::AcqRel, Ordering::Relaxed) {
+                continue;
+            }
+            // With the ban the score word is void, as in `unban`; a report may have begun the next one already.
+            if lifted.period() != ban.period() {
+                return;
+            }
             let initial = ScoreWord::reset(lifted, &site.rules.reputation, site.now);
-            // AcqRel: as in `write_earned`. A score written between the two is void or belongs to a later ban.
-            if self.ban.swap_if_strong(ban, lifted, Ordering::AcqRel, Ordering::Relaxed)
-                && self.score.swap_if_strong(score, initial, Ordering::AcqRel, Ordering::Relaxed)
-            {
+            // AcqRel: pairs with the loads in `standing`.
+            if self.score.swap_if_strong(score, initial, Ordering::AcqRel, Ordering::Relaxed) {
                 return;
             }
         }
