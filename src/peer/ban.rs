@@ -182,7 +182,7 @@ impl Record {
                 continue;
             }
             // With the ban the score word is void, as in `unban`; a report may have begun the next one already.
-            if lifted.period() != ban.period() {
+            if ban.in_force(site.now) {
                 return;
             }
             let initial = ScoreWord::reset(lifted, &site.rules.reputation, site.now);
