@@ -181,8 +181,8 @@ impl Record {
             if !self.ban.swap_if_strong(ban, lifted, Ordering::AcqRel, Ordering::Relaxed) {
                 continue;
             }
-            // With the ban the score word is void, as in `unban`; a report may have begun the next one already.
-            if ban.in_force(site.now) {
+            // The score word is of before the ban, and void without it, as in `unban`; a report may have begun the next one.
+            if ban.in_force(site.now) && score.period() != ban.period() {
                 return;
             }
             let initial = ScoreWord::reset(lifted, &site.rules.reputation, site.now);
