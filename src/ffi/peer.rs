@@ -12,7 +12,7 @@ use super::report::{outcome, peerguard_traffic, read_traffic};
 use super::status::{Answer, Failure, Outcome};
 use crate::breaker::gate::{GateWord, Generation};
 use crate::guard::Permit;
-use crate::{Peer, Rejection};
+use crate::{Peer, PeerId, Rejection};
 
 /// One peer's record, held for as long as a connection lives: no hashing, no look-up, and the record is not evicted. 0 is
 /// never one.
@@ -134,7 +134,7 @@ unsafe fn ask(
     let held = PEERS.hold(peer)?;
     let answer = admit(&held);
     // The permit's own: how it holds the record is known by now, so there is no second look at the handle.
-    let id = answer.as_ref().map_or(crate::PeerId::new([0; 32]), |permit| permit.peer());
+    let id = answer.as_ref().map_or(PeerId::NOBODY, |permit| permit.peer());
     Ok(reply.give(answer, &id, peer, &held.guard().inner))
 }
 

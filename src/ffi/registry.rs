@@ -9,8 +9,8 @@
 //!
 //! `index` picks a slot, `life` is the slot's tenancy: another object, another life, from 1 on; a slot whose lives are used
 //! up is not used again. `kind` tells what sort of object it is. A handle is checked by comparing it with its slot's
-//! `tenant` word. Slots lie in chunks that are never freed, the first in the registry itself, so a handle that is stale, or was made up, leads to a slot or to
-//! none, never to freed memory.
+//! `tenant` word. Slots lie in chunks that are never freed, the first in the registry itself, so a handle that is stale, or
+//! was made up, leads to a slot or to none, never to freed memory.
 //!
 //! **Why use races with free safely.** A use announces its handle in the thread's own [seat](super::seat), passes the light
 //! side of a [barrier](super::barrier), then compares the handle with `tenant`, and only then touches the object. A free

@@ -131,8 +131,9 @@ impl Inner {
     /// Takes bytes for a closed peer at the recent time, without a pin. Where that cannot tell, nothing is taken, and the recent
     /// time comes back if it was read.
     ///
-    /// A record that is only seen may go meanwhile, so its tenancy is validated once more afterwards. Partner: as for every check, the Release fence
-    /// of the claim: a CAS that has met the next tenant's bucket has read what was stored after the claim.
+    /// A record that is only seen may go meanwhile, so its tenancy is validated once more afterwards. Partner: as for every
+    /// check, the Release fence of the claim: a CAS that has met the next tenant's bucket has read what was stored after the
+    /// claim.
     ///
     /// `gate`: of the record, read with Acquire or validated. `seen`: whose record it is, if it is not held.
     #[inline(always)]

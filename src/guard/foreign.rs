@@ -3,6 +3,7 @@
 use super::ticket::{Hold, Ticket};
 use super::{Inner, Pass, Peer, PeerGuard};
 use crate::decision::{Recorded, Traffic};
+use crate::id::PeerId;
 use crate::peer::meta::Meta;
 use crate::peer::record::Record;
 use crate::peer::report::Report;
@@ -82,7 +83,7 @@ impl Peer {
     #[inline(always)]
     pub(crate) fn ticket_of(&self, generation: crate::breaker::gate::Generation) -> Ticket {
         match self.tenancy() {
-            Some(tenancy) => Ticket::plain(&crate::id::PeerId::NOBODY, Hold::Lent, tenancy, generation),
+            Some(tenancy) => Ticket::plain(&PeerId::NOBODY, Hold::Lent, tenancy, generation),
             None => Ticket::plain(&self.id(), Hold::Unknown, Tenancy::NONE, generation),
         }
     }

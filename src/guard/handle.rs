@@ -49,7 +49,7 @@ impl Inner {
 }
 
 impl Peer {
-    /// Whose record it is.
+    /// Whose record it is: a copy, four loads.
     #[must_use]
     #[inline]
     pub fn id(&self) -> PeerId {

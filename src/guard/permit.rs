@@ -126,7 +126,7 @@ impl<G: Holder> Pass<G> {
         (self.ticket.bytes != 0).then_some(self.ticket.direction)
     }
 
-    /// Whose permit it is.
+    /// Whose permit it is: a copy, at most four loads.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         match self.ticket.hold {

@@ -50,28 +50,14 @@ impl Inner {
     #[inline]
     pub(super) fn report_to(&self, tenancy: Tenancy, report: &Report) -> Recorded {
         self.report_plainly(tenancy, report, report.traffic.one_way(), None)
-            .unwrap_or_else(|recent| self.report_held(tenancy, report, Standing::Call, recent))
+            .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
     }
 
     /// Reports on a record that the caller holds. `recent`: the recent time, if it has been read; that is enough for the
     /// success of a peer that is closed and was never banned, and a gate that changed since makes it a few milliseconds too
     /// early, no more.
-    fn report_held(&self, tenancy: Tenancy, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
-        let permit = match standing {
-            Standing::Permit(generation) => Some(generation),
-            _ => None,
-        };
-        let may_be_quick = matches!(standing, Standing::Permit(_) | Standing::Call);
-        if let Some(recent) = recent
-            && may_be_quick
-            && report.outcome.effect() == Effect::Success
-        {
-            let (record, site) = (self.table.record(tenancy.slot), self.site(tenancy.slot, recent));
-            if let Some(recorded) = record.report_success(report, permit, tenancy.life, &site) {
-                return recorded;
-            }
-        }
-        self.report_at(tenancy.slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
+    fn report_held(&self, slot: u32, report: &Report, standing: Standing, recent: Option<u64>) -> Recorded {
+        self.report_at(slot, report, standing, recent.unwrap_or_else(|| self.clock.now()))
     }
 
     fn report_at(&self, slot: u32, report: &Report, standing: Standing, now: u64) -> Recorded {
@@ -102,7 +88,7 @@ impl Inner {
         recent: Option<u64>,
     ) -> Recorded {
         match seen.and_then(|tenancy| self.table.pin(tenancy, id)).or_else(|| self.table.pin_found(id)) {
-            Some(pin) => self.report_held(pin.tenancy(), report, standing, recent),
+            Some(pin) => self.report_held(pin.slot(), report, standing, recent),
             None => self.report_first(id, report, standing),
         }
     }
@@ -157,13 +143,13 @@ impl Inner {
     fn finish_slowly(&self, ticket: &Ticket, report: Report, recent: Option<u64>) -> Recorded {
         let report = &Report { traffic: ticket.traffic(&report), ..report };
         match ticket.hold {
-            Hold::Lent => self.report_held(ticket.tenancy, report, ticket.standing(), recent),
+            Hold::Lent => self.report_held(ticket.tenancy.slot, report, ticket.standing(), recent),
             Hold::Kept => {
                 let pin = self.table.kept(ticket.tenancy);
-                self.report_held(pin.tenancy(), report, ticket.standing(), recent)
+                self.report_held(pin.slot(), report, ticket.standing(), recent)
             }
             Hold::Seen => match self.table.pin(ticket.tenancy, &ticket.id) {
-                Some(pin) => self.report_held(pin.tenancy(), report, ticket.standing(), recent),
+                Some(pin) => self.report_held(pin.slot(), report, ticket.standing(), recent),
                 // Evicted since: whatever record the key has now is of another life.
                 None => self.report_by_key(&ticket.id, report, Standing::Lost),
             },

@@ -13,11 +13,11 @@
 //! Such a report leaves no trace in the meta word. A record that was judged for eviction before it goes all the same, as if
 //! the report had come first: its words say no more about who may go than they did before.
 
+use super::Rules;
 use super::flow::Flow;
 use super::latency;
 use super::record::Record;
 use super::report::Report;
-use super::{Rules, Site};
 use crate::breaker::gate::Generation;
 use crate::decision::Recorded;
 use crate::reputation::outcome::{Effect, Outcome};
@@ -25,20 +25,20 @@ use crate::reputation::score::ScoreWord;
 use crate::sync::{Ordering, fence};
 use crate::token_bucket::Direction;
 
-/// A report that is plain, if its time is in the second of the score's stamp.
+/// A report that is plain, if it leaves the score and its time is in the second of the score's stamp.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain {
-    direction: Direction,
-    bytes: u64,
-    flow: Flow,
+    pub(super) direction: Direction,
+    pub(super) bytes: u64,
+    pub(super) flow: Flow,
     score: ScoreWord,
     /// Its outcome leaves the score where it stands.
     stays: bool,
 }
 
 impl Record {
-    /// The words that a plain success looks at; `None` where it is not plain. Asked before the time is, so that the words are
-    /// on their way meanwhile.
+    /// The words that a success looks at which moves at most the score and counters; `None` where there is more to it. Asked
+    /// before the time is, so that the words are on their way meanwhile.
     ///
     /// `permit`: the generation of its permit, if it has one.
     #[inline(always)]
@@ -88,43 +88,6 @@ impl Record {
         Some(if success { Recorded::Counted } else { Recorded::Ignored })
     }
 
-    /// Records the success of a peer that is closed and has no failure in its window: it moves the score and counters, nothing
-    /// else. `None`, and nothing done, where there is more to it. The caller holds the record.
-    ///
-    /// `permit`, `life`: as above.
-    #[inline]
-    pub(crate) fn report_success(
-        &self,
-        report: &Report,
-        permit: Option<Generation>,
-        life: u32,
-        site: &Site<'_>,
-    ) -> Option<Recorded> {
-        let (direction, bytes) = report.traffic.one_way()?;
-        // Relaxed: the life does not change under the caller's hold; the CAS decides.
-        let flow = self.flow[direction.index()].load(Ordering::Relaxed);
-        // Acquire: as in `Record::report`.
-        let window = self.window.load(Ordering::Acquire);
-        let standing = self.standing();
-        // Acquire: as in `plain`.
-        let gate = self.gate.load(Ordering::Acquire);
-        let quiet = window.is_empty(gate.generation()) && site.rules.rate.is_none();
-        let current = permit.is_none_or(|generation| generation == gate.generation());
-        if !(gate.admits() && current && quiet && self.weigh(report.outcome, standing, site)) {
-            return None;
-        }
-        if !self.count_flow(direction, flow, life, report.outcome, bytes) {
-            self.empty_flow();
-            self.count_bytes(&report.traffic);
-            self.count(report.outcome);
-        }
-        self.see(site.now);
-        if let Some(milliseconds) = report.latency {
-            latency::add(&self.latency, life, milliseconds);
-        }
-        Some(Recorded::Counted)
-    }
-
     /// Counts bytes that were taken; `false`, and nothing done, when the record has another life or the count is full.
     #[inline(always)]
     pub(crate) fn count_bytes_plainly(&self, direction: Direction, bytes: u64, life: u32) -> bool {
@@ -134,7 +97,14 @@ impl Record {
     }
 
     #[inline(always)]
-    fn count_flow(&self, direction: Direction, mut flow: Flow, life: u32, outcome: Outcome, bytes: u64) -> bool {
+    pub(super) fn count_flow(
+        &self,
+        direction: Direction,
+        mut flow: Flow,
+        life: u32,
+        outcome: Outcome,
+        bytes: u64,
+    ) -> bool {
         // Acquire: pairs with the Release fence of `Table::furnish`, see the module's text.
         fence(Ordering::Acquire);
         loop {

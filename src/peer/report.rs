@@ -3,8 +3,9 @@
 //! Order: counters, score and ban, latency, breaker. Under a ban an outcome counts and does no more. The latency follows the
 //! score so that this is decided once. The breaker's part is by state:
 //!
-//! - *Closed, success, no failure counted*: two loads, nothing is written. When the score stays as well, the report has been
-//!   recorded without coming here: see [`super::plain`].
+//! - *Closed, success, no failure counted*: two loads, nothing is written; the score is moved first, then the flow word counts
+//!   the success with its bytes. When the score stays as well, the report has been recorded without coming here: see
+//!   [`super::plain`].
 //! - *Closed*: a CAS on the failure window (and one on the rate counters, when they are on). The failure that fills the
 //!   window opens the gate; a report that meets a full window opens it too, before it goes on, and then finds its own
 //!   generation past. So no report that follows the last failure in the window's order can count in that period.
@@ -17,6 +18,7 @@
 use super::Site;
 use super::bytes;
 use super::latency;
+use super::plain::Plain;
 use super::record::Record;
 use crate::breaker::gate::{Gate, Generation, Phase};
 use crate::breaker::rate::{Counted, RateWindow};
@@ -63,13 +65,18 @@ impl Record {
         rate: Option<&RateWindow>,
         site: &Site<'_>,
     ) -> Recorded {
+        let effect = report.outcome.effect();
+        if effect == Effect::Success
+            && let Some(recorded) = self.report_success(report, standing, site)
+        {
+            return recorded;
+        }
         // Acquire: pairs with the Release CAS of a failure; the last-seen stamp below is then no older than that failure.
         let window = self.window.load(Ordering::Acquire);
         // Relaxed: see above. Read before it is moved.
         let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
         // Before the counters, whose locked instructions later loads would wait for.
         let standing_words = self.standing();
-        let effect = report.outcome.effect();
         self.empty_flow();
         self.carry(&report.traffic, site);
         if effect == Effect::None {
@@ -87,6 +94,34 @@ impl Record {
             latency::add(&self.latency, life, milliseconds);
         }
         self.move_breaker(effect, standing, rate, (window, idle), site)
+    }
+
+    /// Records the success of a peer that is closed and has no failure in its window: it moves the score and counters, nothing
+    /// else. `None`, and nothing done, where there is more to it.
+    #[inline(always)]
+    fn report_success(&self, report: &Report, standing: Standing, site: &Site<'_>) -> Option<Recorded> {
+        let permit = match standing {
+            Standing::Permit(generation) => Some(generation),
+            Standing::Call => None,
+            Standing::Probe(_) | Standing::Lost => return None,
+        };
+        let Plain { direction, bytes, flow, .. } =
+            self.plain(report.outcome, report.traffic.one_way()?, permit, site.rules)?;
+        if !self.weigh(report.outcome, self.standing(), site) {
+            return None;
+        }
+        // The life does not change under the caller's hold.
+        let life = flow.life();
+        if !self.count_flow(direction, flow, life, report.outcome, bytes) {
+            self.empty_flow();
+            self.count_bytes(&report.traffic);
+            self.count(report.outcome);
+        }
+        self.see(site.now);
+        if let Some(milliseconds) = report.latency {
+            latency::add(&self.latency, life, milliseconds);
+        }
+        Some(Recorded::Counted)
     }
 
     /// Counts bytes that were moved. The totals add up the records, and what the table writes down when one goes.
@@ -110,7 +145,7 @@ impl Record {
     }
 
     #[inline(always)]
-    pub(super) fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: Outcome) {
         // Relaxed: counters order nothing.
         let word = match outcome {
             Outcome::SyncSuccess => &self.sync_successes,
