@@ -18,7 +18,8 @@ use super::flow::Flow;
 use super::latency;
 use super::record::Record;
 use super::report::Report;
-use crate::breaker::gate::Generation;
+use crate::breaker::gate::{GateWord, Generation};
+use crate::breaker::window::FailureWindow;
 use crate::decision::Recorded;
 use crate::reputation::outcome::{Effect, Outcome};
 use crate::reputation::score::ScoreWord;
@@ -28,12 +29,23 @@ use crate::token_bucket::Direction;
 /// A report that is plain, if it leaves the score and its time is in the second of the score's stamp.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain {
-    pub(super) direction: Direction,
-    pub(super) bytes: u64,
-    pub(super) flow: Flow,
+    direction: Direction,
+    bytes: u64,
+    flow: Flow,
     score: ScoreWord,
     /// Its outcome leaves the score where it stands.
     stays: bool,
+}
+
+/// Whether a success under this permit, or under none, leaves the breaker as it is: closed, of the permit's period, and without
+/// a failure in the window. Where breakers open by failure rate, each call moves it.
+#[inline(always)]
+pub(super) fn is_quiet(gate: GateWord, window: FailureWindow, permit: Option<Generation>, rules: &Rules) -> bool {
+    let generation = gate.generation();
+    gate.admits()
+        && permit.is_none_or(|permit| permit == generation)
+        && rules.rate.is_none()
+        && window.is_empty(generation)
 }
 
 impl Record {
@@ -62,10 +74,9 @@ impl Record {
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = self.gate.load(Ordering::Acquire);
         let success = effect == Effect::Success;
-        let quiet = if success { window.is_empty(gate.generation()) && rules.rate.is_none() } else { bytes != 0 };
-        let current = permit.is_none_or(|generation| generation == gate.generation());
         let stays = !success || score.stays(outcome, &rules.reputation);
-        (gate.admits() && current && quiet).then_some(Plain { direction, bytes, flow, score, stays })
+        let counts = success || bytes != 0;
+        (counts && is_quiet(gate, window, permit, rules)).then_some(Plain { direction, bytes, flow, score, stays })
     }
 
     /// Records a plain success at `now`; `None`, and nothing done, where it is not plain then or the record has another life.

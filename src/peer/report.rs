@@ -18,7 +18,7 @@
 use super::Site;
 use super::bytes;
 use super::latency;
-use super::plain::Plain;
+use super::plain::is_quiet;
 use super::record::Record;
 use crate::breaker::gate::{Gate, Generation, Phase};
 use crate::breaker::rate::{Counted, RateWindow};
@@ -105,12 +105,16 @@ impl Record {
             Standing::Call => None,
             Standing::Probe(_) | Standing::Lost => return None,
         };
-        let Plain { direction, bytes, flow, .. } =
-            self.plain(report.outcome, report.traffic.one_way()?, permit, site.rules)?;
-        if !self.weigh(report.outcome, self.standing(), site) {
+        let (direction, bytes) = report.traffic.one_way()?;
+        // Acquire, both: as in `plain`.
+        let window = self.window.load(Ordering::Acquire);
+        let gate = self.gate.load(Ordering::Acquire);
+        let quiet = is_quiet(gate, window, permit, site.rules);
+        if !quiet || !self.weigh(report.outcome, self.standing(), site) {
             return None;
         }
-        // The life does not change under the caller's hold.
+        // Relaxed: the life does not change under the caller's hold; the CAS decides.
+        let flow = self.flow[direction.index()].load(Ordering::Relaxed);
         let life = flow.life();
         if !self.count_flow(direction, flow, life, report.outcome, bytes) {
             self.empty_flow();
@@ -162,30 +166,7 @@ impl Record {
     }
 
     /// The breaker's part. `seen`: the window as read before the stamps, and how long the record had been idle then.
-    #[inline(always)]
     pub(crate) fn move_breaker(
-        &self,
-        effect: Effect,
-        standing: Standing,
-        rate: Option<&RateWindow>,
-        seen: (FailureWindow, u64),
-        site: &Site<'_>,
-    ) -> Recorded {
-        // Acquire: pairs with the AcqRel CAS of every transition.
-        let gate = self.gate.load(Ordering::Acquire);
-        let current = match standing {
-            Standing::Permit(generation) => generation == gate.generation(),
-            Standing::Call => true,
-            Standing::Probe(_) | Standing::Lost => false,
-        };
-        let untouched = effect == Effect::Success && rate.is_none() && seen.0.is_empty(gate.generation());
-        if current && untouched && gate.admits() {
-            return Recorded::Counted;
-        }
-        self.move_breaker_slow(effect, standing, rate, seen, site)
-    }
-
-    fn move_breaker_slow(
         &self,
         effect: Effect,
         standing: Standing,
@@ -195,7 +176,7 @@ impl Record {
     ) -> Recorded {
         let rules = site.rules;
         loop {
-            // Acquire: as in `move_breaker`.
+            // Acquire: pairs with the AcqRel CAS of every transition.
             let word = self.gate.load(Ordering::Acquire);
             let gate = word.gate();
             let slot = match standing {
