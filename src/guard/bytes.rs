@@ -19,7 +19,6 @@ use crate::table::Tenancy;
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
 use crate::token_bucket::rate::Rate;
-use crate::token_bucket::setting::Setting;
 
 /// Bytes that a caller asks for.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +89,7 @@ impl Inner {
         let found = self.table.find(id);
         let mut recent = None;
         if let Some((tenancy, gate)) = found {
-            match self.take_quickly(Some(id), tenancy, gate, want) {
+            match self.take_quickly(Some(id), tenancy, self.table.record(tenancy.slot), gate, want) {
                 Ok(charge) => {
                     let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
                     return Ok(Ticket::of(id, Hold::Seen, tenancy, want.direction, &admitted));
@@ -108,8 +107,9 @@ impl Inner {
     #[inline(always)]
     pub(super) fn take_lent(&self, tenancy: Tenancy, want: Want) -> Result<Ticket, Rejection> {
         // Acquire: pairs with the CAS that announces own limits, and with every transition.
-        let gate = self.table.record(tenancy.slot).gate.load(Ordering::Acquire);
-        let recent = match self.take_quickly(None, tenancy, gate, want) {
+        let record = self.table.record(tenancy.slot);
+        let gate = record.gate.load(Ordering::Acquire);
+        let recent = match self.take_quickly(None, tenancy, record, gate, want) {
             Ok(charge) => {
                 let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
                 return Ok(Ticket::lent(tenancy, want.direction, &admitted));
@@ -122,6 +122,7 @@ impl Inner {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn take_lent_slowly(&self, tenancy: Tenancy, want: Want, recent: Option<u64>) -> Result<Ticket, Rejection> {
         let admitted = self.take_held(tenancy.slot, want, recent)?;
@@ -141,38 +142,31 @@ impl Inner {
         &self,
         seen: Option<&PeerId>,
         tenancy: Tenancy,
+        record: &Record,
         gate: GateWord,
         want: Want,
     ) -> Result<Charge, Option<u64>> {
-        if !gate.admits() || want.up_to || !self.coarse_bytes {
+        if !gate.admits() || want.up_to {
             return Err(None);
         }
         let recent = self.clock.recent();
-        let record = self.table.record(tenancy.slot);
-        let Demand { bytes, peer, global } = self.demand(record, tenancy.slot, gate, want);
-        // Both words are read and both costs known before the first CAS, which later loads would wait for.
         let i = want.direction.index();
-        let price =
-            |(bucket, limit): &(&Bucket, Limit), setting: &Setting| (bucket.paid_at(), setting.cost(limit.rate, bytes));
-        let peer_price = peer.as_ref().map(|peer| price(peer, &self.peer_rates[i]));
-        let global_price = global.as_ref().map(|global| price(global, &self.global_rates[i]));
-        let at = (recent, self.grain);
-        let (mut charge, mut taken) = (Charge::default(), None);
-        if let (Some((bucket, limit)), Some((before, cost))) = (&peer, peer_price) {
-            taken = bucket.take_at_about(before, cost, at, limit);
+        let (bucket, global) = (&record.buckets[i], &*self.global[i]);
+        // Both words are read and both costs known before the first CAS, which later loads would wait for.
+        let (bucket_before, global_before) = (bucket.paid_at(), global.paid_at());
+        let charge = Charge { peer: self.peer_cost(tenancy.slot, gate, want), global: self.global_rates[i].cost(want.bytes) };
+        let mut taken = None;
+        if charge.peer != 0 {
+            taken = bucket.take_at_about(bucket_before, charge.peer, recent, &self.rough);
             if taken.is_none() {
                 return Err(Some(recent));
             }
-            charge.peer = cost;
         }
-        if let (Some((bucket, limit)), Some((before, cost))) = (&global, global_price) {
-            if bucket.take_at_about(before, cost, at, limit).is_none() {
-                if let Some(taken) = taken {
-                    self.put_back(seen, tenancy, want.direction, taken, charge.peer);
-                }
-                return Err(Some(recent));
+        if charge.global != 0 && global.take_at_about(global_before, charge.global, recent, &self.rough).is_none() {
+            if let Some(taken) = taken {
+                self.put_back(seen, tenancy, want.direction, taken, charge.peer);
             }
-            charge.global = cost;
+            return Err(Some(recent));
         }
         if let Some(taken) = taken
             && seen.is_some()
@@ -184,6 +178,17 @@ impl Inner {
         }
         record.see(recent);
         Ok(charge)
+    }
+
+    /// What bytes cost at a peer's limit, its own or that of all; 0 without one. `gate`: as for `take_quickly`.
+    #[inline(always)]
+    fn peer_cost(&self, slot: u32, gate: GateWord, want: Want) -> u64 {
+        let setting = &self.peer_rates[want.direction.index()];
+        if gate.limited() {
+            let rate = self.table.limits(slot).rate(want.direction, setting.rate());
+            return rate.cost_if_limited(want.bytes);
+        }
+        setting.cost(want.bytes)
     }
 
     /// Undoes a take. When the record was only `seen` and has gone, the bucket may be another peer's: it gets its word back if
@@ -202,6 +207,7 @@ impl Inner {
     }
 
     /// As [`Self::take`], under a pin and at the exact time. `seen`: where the record was a moment ago.
+    #[cold]
     #[inline(never)]
     fn take_pinned(
         &self,
@@ -219,7 +225,7 @@ impl Inner {
     /// Takes bytes at the exact time from a record that the caller holds. `recent`: the recent time, if it has been read: a
     /// clock that is always exact is not asked twice.
     fn take_held(&self, slot: u32, want: Want, recent: Option<u64>) -> Result<Admitted, Rejection> {
-        let now = recent.filter(|_| self.grain == 0).unwrap_or_else(|| self.clock.now());
+        let now = recent.filter(|_| self.rough.is_exact()).unwrap_or_else(|| self.clock.now());
         let record = self.table.record(slot);
         // Acquire: as in `take_lent`.
         let gate = record.gate.load(Ordering::Acquire);

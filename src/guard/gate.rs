@@ -55,6 +55,7 @@ impl Inner {
     }
 
     /// A newcomer, or a peer whose gate needs a closer look, under a pin.
+    #[cold]
     #[inline(never)]
     fn admit_slow(&self, id: &PeerId, seen: Option<Tenancy>) -> Result<Ticket, Rejection> {
         let pin = seen.and_then(|tenancy| self.table.pin(tenancy, id).or_else(|| self.table.pin_found(id)));

@@ -122,6 +122,7 @@ impl Peer {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn admit_slow(&self, tenancy: Tenancy) -> Result<Ticket, Rejection> {
         let inner = &self.guard.inner;

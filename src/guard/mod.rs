@@ -38,7 +38,7 @@ use crate::peer::{Rules, Site};
 use crate::sync::Word;
 use crate::table::Table;
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::Bucket;
+use crate::token_bucket::bucket::{Bucket, Rough};
 use crate::token_bucket::rate::Rate;
 use crate::token_bucket::setting::Setting;
 
@@ -59,10 +59,8 @@ pub struct PeerGuard {
 pub(crate) struct Inner {
     config: Config,
     clock: Clock,
-    /// How old a recent time may be, in nanoseconds.
-    grain: u64,
-    /// Bursts are long against the grain, so that bytes may be booked by the recent time.
-    coarse_bytes: bool,
+    /// How old a recent time may be, for bytes that are booked by it.
+    rough: Rough,
     rules: Rules,
     pub(crate) table: Table,
     counters: Counters,
@@ -87,9 +85,6 @@ pub(crate) struct Inner {
     peer_rates: [Setting; 2],
 }
 
-/// Bytes are booked by the recent time where a burst lasts at least so many times its grain.
-const COARSE_BURST: u64 = 64;
-
 impl PeerGuard {
     /// A guard on the system's clock.
     ///
@@ -113,8 +108,7 @@ impl PeerGuard {
         let limits = config.bandwidth.limits();
         let rules = Rules::new(&config, salt);
         let inner = Inner {
-            grain: clock.grain(),
-            coarse_bytes: rules.burst.nanos() >= COARSE_BURST * clock.grain(),
+            rough: Rough::new(clock.grain(), &rules.burst),
             rules,
             table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
             counters: Counters::new(),

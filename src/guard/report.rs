@@ -6,6 +6,7 @@ use crate::breaker::gate::Generation;
 use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
+use crate::peer::plain::More;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
 use crate::table::Tenancy;
@@ -30,8 +31,8 @@ impl Report {
 }
 
 impl Inner {
-    /// Records a plain success (see [`crate::peer::plain`]) by the recent time. `moved`: bytes that go one way. `permit`: the
-    /// generation of its permit, if it has one. Else nothing is done, and the recent time comes back if it was read.
+    /// Records a plain report (see [`crate::peer::plain`]) by the recent time. `moved`: bytes that go one way. `permit`: the
+    /// generation of its permit, if it has one. Else nothing is done, and the recent time comes back if it is enough.
     #[inline(always)]
     fn report_plainly(
         &self,
@@ -40,10 +41,15 @@ impl Inner {
         moved: Option<(Direction, u64)>,
         permit: Option<Generation>,
     ) -> Result<Recorded, Option<u64>> {
+        let effect = report.outcome.effect();
+        let moved = moved.filter(|moved| effect == Effect::Success || effect == Effect::None && moved.1 != 0).ok_or(None)?;
         let record = self.table.record(tenancy.slot);
-        let plain = moved.and_then(|moved| record.plain(report.outcome, moved, permit, &self.rules)).ok_or(None)?;
+        // What the report reads comes while the clock is asked.
+        self.table.ask_for_record(tenancy.slot);
         let recent = self.clock.recent();
-        record.report_plainly(plain, report, tenancy.life, recent).ok_or(Some(recent))
+        record
+            .report_plainly(report, moved, permit, tenancy.life, recent, &self.rules)
+            .map_err(|more| (more == More::Score).then_some(recent))
     }
 
     /// Reports on a record that the caller holds, without a permit.
@@ -78,6 +84,7 @@ impl Inner {
     }
 
     /// Reports under a pin. `seen`: where the record was a moment ago.
+    #[cold]
     #[inline(never)]
     fn report_pinned(
         &self,
@@ -139,6 +146,7 @@ impl Inner {
         self.finish_slowly(&ticket, report, recent)
     }
 
+    #[cold]
     #[inline(never)]
     fn finish_slowly(&self, ticket: &Ticket, report: Report, recent: Option<u64>) -> Recorded {
         let report = &Report { traffic: ticket.traffic(&report), ..report };

@@ -22,19 +22,16 @@ use crate::breaker::gate::{GateWord, Generation};
 use crate::breaker::window::FailureWindow;
 use crate::decision::Recorded;
 use crate::reputation::outcome::{Effect, Outcome};
-use crate::reputation::score::ScoreWord;
 use crate::sync::{Ordering, fence};
 use crate::token_bucket::Direction;
 
-/// A report that is plain, if it leaves the score and its time is in the second of the score's stamp.
-#[derive(Clone, Copy)]
-pub(crate) struct Plain {
-    direction: Direction,
-    bytes: u64,
-    flow: Flow,
-    score: ScoreWord,
-    /// Its outcome leaves the score where it stands.
-    stays: bool,
+/// Why a report is not plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum More {
+    /// It moves the score, or the record has another life: the recent time is enough for it.
+    Score,
+    /// It moves the breaker, or the peer was banned.
+    Gate,
 }
 
 /// Whether a success under this permit, or under none, leaves the breaker as it is: closed, of the permit's period, and without
@@ -49,22 +46,21 @@ pub(super) fn is_quiet(gate: GateWord, window: FailureWindow, permit: Option<Gen
 }
 
 impl Record {
-    /// The words that a success looks at which moves at most the score and counters; `None` where there is more to it. Asked
-    /// before the time is, so that the words are on their way meanwhile.
+    /// Records a plain report at `now`; an error, and nothing done, where there is more to it.
     ///
-    /// `permit`: the generation of its permit, if it has one.
+    /// `moved`: bytes that go one way. `permit`: the generation of its permit, if it has one. `life`: of the tenancy that is
+    /// meant.
     #[inline(always)]
-    pub(crate) fn plain(
+    pub(crate) fn report_plainly(
         &self,
-        outcome: Outcome,
+        report: &Report,
         (direction, bytes): (Direction, u64),
         permit: Option<Generation>,
+        life: u32,
+        now: u64,
         rules: &Rules,
-    ) -> Option<Plain> {
-        let effect = outcome.effect();
-        if effect == Effect::Failure {
-            return None;
-        }
+    ) -> Result<Recorded, More> {
+        let success = report.outcome.effect() == Effect::Success;
         // Acquire: pairs with the evictor's exchange; what is read below is of this life or a later one.
         let flow = self.flow[direction.index()].load(Ordering::Acquire);
         // Acquire, both: as in `Record::report` and `Record::standing`. The gate comes last: while it says that the peer was
@@ -73,22 +69,14 @@ impl Record {
         let score = self.score.load(Ordering::Acquire);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = self.gate.load(Ordering::Acquire);
-        let success = effect == Effect::Success;
-        let stays = !success || score.stays(outcome, &rules.reputation);
-        let counts = success || bytes != 0;
-        (counts && is_quiet(gate, window, permit, rules)).then_some(Plain { direction, bytes, flow, score, stays })
-    }
-
-    /// Records a plain success at `now`; `None`, and nothing done, where it is not plain then or the record has another life.
-    ///
-    /// `life`: of the tenancy that is meant.
-    #[inline(always)]
-    pub(crate) fn report_plainly(&self, plain: Plain, report: &Report, life: u32, now: u64) -> Option<Recorded> {
-        let Plain { direction, bytes, flow, score, stays } = plain;
-        let success = report.outcome.effect() == Effect::Success;
-        let stays = stays && (!success || score.is_of(now));
-        if !stays || !self.count_flow(direction, flow, life, report.outcome, bytes) {
-            return None;
+        if !is_quiet(gate, window, permit, rules) {
+            return Err(More::Gate);
+        }
+        if success && !score.is_at_top(now, &rules.reputation) {
+            return Err(More::Score);
+        }
+        if !self.count_flow(direction, flow, life, report.outcome, bytes) {
+            return Err(More::Score);
         }
         self.see(now);
         if let Some(milliseconds) = report.latency
@@ -96,7 +84,7 @@ impl Record {
         {
             latency::add(&self.latency, life, milliseconds);
         }
-        Some(if success { Recorded::Counted } else { Recorded::Ignored })
+        Ok(if success { Recorded::Counted } else { Recorded::Ignored })
     }
 
     /// Counts bytes that were taken; `false`, and nothing done, when the record has another life or the count is full.

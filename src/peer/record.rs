@@ -168,7 +168,8 @@ impl Record {
     pub(crate) fn see(&self, now: u64) {
         // Relaxed: ordered for those who need it by the CAS that follows (see `report`).
         let seen = self.last_seen.load(Ordering::Relaxed);
-        if now > seen || seen - now > SKEW {
+        // A stamp behind `now` wraps to a large difference.
+        if seen.wrapping_sub(now) > SKEW {
             self.last_seen.store(now, Ordering::Relaxed);
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Params {
     /// Nanoseconds.
     pub(crate) offence_memory: u64,
     weights: [i64; 10],
+    /// The score that no success moves: the highest, or none that there is where a success takes points away.
+    pub(super) top: Score,
 }
 
 impl Params {
@@ -33,11 +35,13 @@ impl Params {
             Outcome::ProtocolViolation => w.protocol_violation,
             Outcome::Fatal | Outcome::Cancelled | Outcome::LocalError => 0.0,
         };
+        let max = Score::new(config.max_score);
         Self {
+            top: if w.sync_success.min(w.message_success) >= 0.0 { max } else { Score::NOBODYS },
             initial: Score::new(config.initial_score),
             probation: Score::new(config.initial_score / 2.0),
             min: Score::new(config.min_score),
-            max: Score::new(config.max_score),
+            max,
             decay: Decay::new(config.hourly_decay_factor),
             first_ban: config.ban_duration.map(nanos),
             longest_ban: nanos(config.max_ban_duration),

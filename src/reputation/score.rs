@@ -34,6 +34,9 @@ pub(crate) const SCORE_BITS: u32 = 25;
 pub(crate) struct Score(u32);
 
 impl Score {
+    /// Above all.
+    pub(super) const NOBODYS: Self = Self(u32::MAX);
+
     pub(crate) fn new(points: f64) -> Self {
         Self((points * f64::from(1u32 << SCORE_BITS)).round() as u32)
     }
@@ -155,20 +158,12 @@ impl ScoreWord {
         Self::written(score, stamp, ban.period())
     }
 
-    /// Whether `outcome` leaves the word as it is in the second of its stamp, for a peer that was never banned: a quick look.
-    /// Where the answer is no, [`Self::after`] knows.
-    #[inline]
-    pub(crate) fn stays(self, outcome: Outcome, params: &Params) -> bool {
-        let score = Score(ValueField::get(self.0) as u32);
-        // Not pending, and of period 0, in which a record begins.
-        let plain = self.0 & (PendingField::MASK | PeriodField::MASK) == 0;
-        plain && score.add(params.weight(outcome), params) == score
-    }
-
-    /// Whether it is stamped with the second of `now`.
-    #[inline]
-    pub(crate) fn is_of(self, now: u64) -> bool {
-        StampField::get(self.0) == second(now) & StampField::MAX
+    /// Whether no success changes the word at `now`, for a peer that was never banned: a quick look. Where the answer is no,
+    /// [`Self::after`] knows.
+    #[inline(always)]
+    pub(crate) fn is_at_top(self, now: u64, params: &Params) -> bool {
+        // Not pending, and of the period in which a record begins.
+        self == Self::written(params.top, second(now), BanWord::NEW.period())
     }
 
     /// What `outcome` makes of the score at `now`, where no ban is in force. A change that earns a ban comes back marked.
@@ -254,16 +249,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_word_that_stays_is_not_changed(bits: u64, second in 0u64..1 << 33, own_second: bool, success: bool) {
-            let params = params();
-            let stamp = if own_second { StampField::pack(second) } else { bits & StampField::MASK };
-            let value = ValueField::get(bits) % (u64::from(params.max.0) + 1);
-            let value = if success { u64::from(params.max.0) - value % 2 } else { value };
-            let word = ScoreWord(ValueField::set(bits & !StampField::MASK | stamp, value) & !PendingField::MASK);
-            let outcome = if success { Outcome::SyncSuccess } else { Outcome::MessageFailure };
-            if word.is_of(second * SECOND) && word.stays(outcome, &params) {
-                prop_assert_eq!(word.after(outcome, BanWord::NEW, second * SECOND, &params), word);
+        fn no_success_changes_a_score_at_the_top(second in 0u64..1 << 33, points in 0.0..=100.0f64, weight in -2.0..2.0f64) {
+            let mut config = ReputationConfig { max_score: points.max(50.0), ..ReputationConfig::default() };
+            config.weights.message_success = weight;
+            let (params, now) = (Params::new(&config), second * SECOND);
+            let word = ScoreWord::written(params.max, second, BanWord::NEW.period());
+            prop_assert_eq!(word.is_at_top(now, &params), weight >= 0.0);
+            for outcome in [Outcome::SyncSuccess, Outcome::MessageSuccess] {
+                if word.is_at_top(now, &params) {
+                    prop_assert_eq!(word.after(outcome, BanWord::NEW, now, &params), word);
+                }
             }
+            prop_assert!(!word.is_at_top(now + SECOND, &params) && !word.sealed().is_at_top(now, &params));
+            prop_assert!(!word.after(Outcome::SyncFailure, BanWord::NEW, now, &params).is_at_top(now, &params));
         }
 
         /// Within 0.01 point of the formula over 30 days, whatever the pattern of writes.

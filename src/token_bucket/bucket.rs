@@ -77,6 +77,29 @@ impl Limit {
     }
 }
 
+/// How roughly the time of a take is known, and the burst that is judged by it, in units.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rough {
+    grain: u64,
+    burst: u64,
+}
+
+/// Takes are booked by a rough time where a burst lasts at least so many times its grain.
+const ROUGH_BURST: u64 = 64;
+
+impl Rough {
+    /// `grain`: nanoseconds by which a time may be too early.
+    pub(crate) fn new(grain: u64, burst: &Burst) -> Self {
+        let long = burst.nanos() >= ROUGH_BURST * grain;
+        Self { grain: grain << UNIT_SHIFT, burst: if long { burst.units } else { 0 } }
+    }
+
+    /// Whether a time is exact.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.grain == 0
+    }
+}
+
 impl PaidAt {
     /// A bucket that is full at `now`.
     pub(crate) fn full(now: u64) -> Self {
@@ -90,17 +113,19 @@ impl PaidAt {
         if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
     }
 
-    /// Takes `cost` units at a time that is at least `now` and at most `now + grain`, if it fits whichever that is.
+    /// Takes `cost` units, at most [`Rate::MOST_UNITS`], at a time that is at least `now` and as roughly known, if they fit whichever
+    /// it is.
     ///
-    /// What is left is judged as at `now`, and the take is booked as at `now + grain`: so no more is ever admitted than by
-    /// the exact time. `None` says nothing about the exact time.
+    /// What is left is judged as at `now`, and the take is booked as at the latest: so no more is ever admitted than by the
+    /// exact time. `None` says nothing about the exact time, nor about limits under which a byte lasts longer than a burst.
     #[inline(always)]
-    fn take_at_about(self, cost: u64, now: u64, grain: u64, limit: &Limit) -> Option<Self> {
-        let (now, grain) = (now << UNIT_SHIFT, grain << UNIT_SHIFT);
+    fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Self> {
+        let now = now << UNIT_SHIFT;
         let ahead = self.0.wrapping_sub(now);
         // As in `debt`; more than the burst is refused below.
-        let debt = if ahead > limit.burst + (SKEW << UNIT_SHIFT) { grain } else { ahead.max(grain) };
-        (debt <= limit.burst && cost <= limit.burst - debt).then(|| Self(now.wrapping_add(debt + cost)))
+        let debt = if ahead > rough.burst + (SKEW << UNIT_SHIFT) { rough.grain } else { ahead.max(rough.grain) };
+        let owed = debt + cost;
+        (owed <= rough.burst).then(|| Self(now.wrapping_add(owed)))
     }
 
     /// Takes `cost` units at `now`.
@@ -154,21 +179,14 @@ impl Bucket {
         }
     }
 
-    /// Takes `cost` units at a time between `now` and `now + grain`; `None`, and nothing done, where only the exact time can
-    /// tell.
+    /// Takes `cost` units at a time that is only roughly known; `None`, and nothing done, where only the exact time can tell.
     ///
     /// `before`: the word as it was just read. Who takes from two buckets reads both first, so that the second load does not
     /// wait for the first CAS.
-    #[inline]
-    pub(crate) fn take_at_about(
-        &self,
-        mut before: PaidAt,
-        cost: u64,
-        (now, grain): (u64, u64),
-        limit: &Limit,
-    ) -> Option<Taken> {
+    #[inline(always)]
+    pub(crate) fn take_at_about(&self, mut before: PaidAt, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
         loop {
-            let after = before.take_at_about(cost, now, grain, limit)?;
+            let after = before.take_at_about(cost, now, rough)?;
             // Relaxed: as in `take`.
             if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
                 return Some(Taken { before, after });

@@ -9,6 +9,7 @@
 //! that no rounding ever admits more. The unit wraps after 208 days, see [`bucket`].
 
 pub(crate) mod bucket;
+mod price;
 pub(crate) mod rate;
 pub(crate) mod setting;
 

@@ -10,7 +10,7 @@ pub(crate) const MAX_RATE: u64 = 1 << 40;
 /// Units of a bucket's time in a nanosecond, as a shift.
 pub(crate) const UNIT_SHIFT: u32 = 10;
 /// Units in a second.
-const SECOND: u64 = 1_000_000_000 << UNIT_SHIFT;
+pub(super) const SECOND: u64 = 1_000_000_000 << UNIT_SHIFT;
 
 /// A limit in bytes per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub(crate) struct Rate(u64);
 impl Rate {
     pub(crate) const UNLIMITED: Self = Self(0);
     pub(crate) const INHERITED: Self = Self(u64::MAX);
+    /// More than any burst.
+    pub(super) const MOST_UNITS: u64 = 1 << 63;
 
     /// `bytes_per_second`: 0 = unlimited, at most [`MAX_RATE`].
     pub(crate) const fn new(bytes_per_second: u64) -> Self {
@@ -49,24 +51,16 @@ impl Rate {
         }
     }
 
-    /// The largest whole number of times that the rate fits into 2^64 − 1; 0 for `UNLIMITED`.
-    pub(crate) fn inverse(self) -> u64 {
-        u64::MAX.checked_div(self.0).unwrap_or(0)
+    /// As [`Self::cost`], at most [`Self::MOST_UNITS`]; 0 for `UNLIMITED`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn cost_if_limited(self, bytes: u64) -> u64 {
+        if self.is_unlimited() { 0 } else { self.cost(bytes).min(Self::MOST_UNITS) }
     }
 
-    /// As [`Self::cost`], by a product where `inverse` is this rate's: then the quotient is the guess or one more. Any other
-    /// number gives the same cost, only later.
-    #[inline(always)]
-    pub(crate) fn cost_by(self, bytes: u64, inverse: u64) -> u64 {
-        let Some(exact) = bytes.checked_mul(SECOND) else { return self.cost_of_many(bytes) };
-        let guess = ((u128::from(exact) * u128::from(inverse)) >> 64) as u64;
-        if let Some(product) = guess.checked_mul(self.0)
-            && let Some(rest) = exact.checked_sub(product)
-            && rest <= 2 * self.0
-        {
-            return guess + u64::from(rest > 0) + u64::from(rest > self.0);
-        }
-        self.cost(bytes)
+    /// The limit as a number; 0 for `UNLIMITED`. Not for `INHERITED`.
+    pub(super) fn bytes_per_second(self) -> u64 {
+        self.0
     }
 
     /// The lowest rate at which a byte comes in `units`.
@@ -100,11 +94,11 @@ impl Packed for Rate {
 }
 
 #[cfg(all(test, not(peerguard_loom)))]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_rate() -> impl Strategy<Value = u64> {
+    pub(crate) fn any_rate() -> impl Strategy<Value = u64> {
         (0u32..=40, any::<u64>()).prop_map(|(bits, n)| (n >> (63 - bits)).clamp(1, MAX_RATE))
     }
 
@@ -118,14 +112,6 @@ mod tests {
         fn a_cost_is_exact_but_for_rounding_up(rate in any_rate(), bytes in 0u64..1 << 44) {
             let exact = (u128::from(bytes) * u128::from(SECOND)).div_ceil(rate.into());
             prop_assert_eq!(Rate::new(rate).cost(bytes), u64::try_from(exact).unwrap_or(u64::MAX));
-        }
-
-        #[test]
-        fn a_guess_changes_no_cost(rate in any_rate(), other in any_rate(), any: u64, bytes in 0u64..1 << 44) {
-            let rate = Rate::new(rate);
-            for inverse in [rate.inverse(), Rate::new(other).inverse(), any, 0] {
-                prop_assert_eq!(rate.cost_by(bytes, inverse), rate.cost(bytes));
-            }
         }
 
         #[test]

@@ -1,26 +1,27 @@
 //! A limit that can be changed at run time, with what spares its users a division.
 //!
-//! Beside the rate stands its inverse, in a second word. The two are not changed together: the inverse only gives a first
-//! guess at a quotient, which the rate confirms or throws away. So no pair of old and new can give a wrong cost.
+//! Beside the rate stands its price, in a second word. The two are not changed together: each stands alone, so that a request
+//! that overlaps a change meets the old limit or the new one.
 
+use super::price::Price;
 use super::rate::Rate;
 use crate::sync::{Ordering, Word};
 
 /// A limit in force.
 pub(crate) struct Setting {
     rate: Word<Rate>,
-    inverse: Word<u64>,
+    price: Word<Price>,
 }
 
 impl Setting {
     pub(crate) fn new(rate: Rate) -> Self {
-        Self { rate: Word::new(rate), inverse: Word::new(rate.inverse()) }
+        Self { rate: Word::new(rate), price: Word::new(Price::at(rate)) }
     }
 
     pub(crate) fn set(&self, rate: Rate) {
         // Relaxed, both: each stands alone.
         self.rate.store(rate, Ordering::Relaxed);
-        self.inverse.store(rate.inverse(), Ordering::Relaxed);
+        self.price.store(Price::at(rate), Ordering::Relaxed);
     }
 
     #[inline]
@@ -29,10 +30,13 @@ impl Setting {
         self.rate.load(Ordering::Relaxed)
     }
 
-    /// What `bytes` cost at `rate`, which was read here.
+    /// What `bytes` cost, as [`Rate::cost`] says; 0 where they are not limited.
     #[inline(always)]
-    pub(crate) fn cost(&self, rate: Rate, bytes: u64) -> u64 {
-        // Relaxed: a guess.
-        rate.cost_by(bytes, self.inverse.load(Ordering::Relaxed))
+    pub(crate) fn cost(&self, bytes: u64) -> u64 {
+        if bytes > Price::MOST {
+            return self.rate().cost_if_limited(bytes);
+        }
+        // Relaxed: the limit stands alone.
+        self.price.load(Ordering::Relaxed).of(bytes)
     }
 }
