@@ -3,7 +3,7 @@
 //! In a table that is larger than the caches a look-up waits for an index line and then for a record. A batch asks for the
 //! index lines of the next peers first, then for their records, and decides only then, so that these waits overlap.
 
-use super::{Inner, Pass, PeerGuard, Permit};
+use super::{Inner, PeerGuard, Permit};
 use crate::decision::Rejection;
 use crate::id::PeerId;
 use crate::table::Place;
@@ -57,7 +57,7 @@ impl<'a> Iterator for AdmitBatch<'a> {
         self.next += 1;
         let inner = &self.guard.inner;
         let found = inner.table.find_placed(peer, &self.places[turn]);
-        Some(inner.admit_found(peer, found).map(|ticket| Pass::new(self.guard, ticket)))
+        Some(inner.admit_found(peer, found))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -15,7 +15,7 @@ use crate::id::PeerId;
 use crate::peer::admit::{Admitted, Charge, Demand, global_refusal, peer_refusal};
 use crate::peer::record::Record;
 use crate::sync::Ordering;
-use crate::table::Tenancy;
+use crate::table::{Found, Tenancy};
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
 use crate::token_bucket::rate::Rate;
@@ -55,7 +55,7 @@ impl PeerGuard {
             return self.admit(peer);
         }
         let want = Want { direction, bytes, up_to: false, gate: true };
-        self.inner.take(peer, want).map(|ticket| Pass::new(self, ticket))
+        self.inner.take(peer, want)
     }
 
     /// As [`Self::admit_bytes`], for as many bytes as both buckets have now, from 1 to `want`: see
@@ -68,7 +68,7 @@ impl PeerGuard {
             return self.admit(peer);
         }
         let want = Want { direction, bytes: want, up_to: true, gate: true };
-        self.inner.take(peer, want).map(|ticket| Pass::new(self, ticket))
+        self.inner.take(peer, want)
     }
 }
 
@@ -85,39 +85,39 @@ impl Inner {
 
     /// Takes bytes for a peer by key.
     #[inline(always)]
-    pub(super) fn take(&self, id: &PeerId, want: Want) -> Result<Ticket, Rejection> {
+    pub(super) fn take(&self, id: &PeerId, want: Want) -> Result<Permit<'_>, Rejection> {
         let found = self.table.find(id);
         let mut recent = None;
-        if let Some((tenancy, gate)) = found {
-            match self.take_quickly(Some(id), tenancy, self.table.record(tenancy.slot), gate, want) {
-                Ok(charge) => {
-                    let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
-                    return Ok(Ticket::of(id, Hold::Seen, tenancy, want.direction, &admitted));
+        if let Some(found) = found {
+            match self.take_quickly(Some(id), &found, want) {
+                Ok(admitted) => {
+                    let ticket = Ticket::of(id, Hold::Seen, found.tenancy, want.direction, &admitted);
+                    return Ok(Pass::lent(self, Some(found.record), ticket));
                 }
                 Err(time) => recent = time,
             }
         }
-        match self.take_pinned(id, found.map(|(tenancy, _)| tenancy), want.unpacked(), recent) {
-            Ok(ticket) => Ok(ticket.unpacked(id)),
+        match self.take_pinned(id, found.map(|found| found.tenancy), want.unpacked(), recent) {
+            Ok(ticket) => Ok(self.permit(ticket.unpacked(id))),
             Err(rejection) => Err(rejection),
         }
     }
 
     /// Takes bytes for a peer whose record the caller holds.
     #[inline(always)]
-    pub(super) fn take_lent(&self, tenancy: Tenancy, want: Want) -> Result<Ticket, Rejection> {
+    pub(super) fn take_lent(&self, tenancy: Tenancy, want: Want) -> Result<Permit<'_>, Rejection> {
         // Acquire: pairs with the CAS that announces own limits, and with every transition.
         let record = self.table.record(tenancy.slot);
         let gate = record.gate.load(Ordering::Acquire);
-        let recent = match self.take_quickly(None, tenancy, record, gate, want) {
-            Ok(charge) => {
-                let admitted = Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge };
-                return Ok(Ticket::lent(tenancy, want.direction, &admitted));
+        let recent = match self.take_quickly(None, &Found { tenancy, record, gate }, want) {
+            Ok(admitted) => {
+                let ticket = Ticket::lent(tenancy, want.direction, &admitted);
+                return Ok(Pass::lent(self, Some(record), ticket));
             }
             Err(recent) => recent,
         };
         match self.take_lent_slowly(tenancy, want.unpacked(), recent) {
-            Ok(ticket) => Ok(ticket.unpacked(&PeerId::NOBODY)),
+            Ok(ticket) => Ok(self.permit(ticket.unpacked(&PeerId::NOBODY))),
             Err(rejection) => Err(rejection),
         }
     }
@@ -136,16 +136,14 @@ impl Inner {
     /// check, the Release fence of the claim: a CAS that has met the next tenant's bucket has read what was stored after the
     /// claim.
     ///
-    /// `gate`: of the record, read with Acquire or validated. `seen`: whose record it is, if it is not held.
+    /// `found`: its gate has been read with Acquire or validated. `seen`: whose record it is, if it is not held.
     #[inline(always)]
     fn take_quickly(
         &self,
         seen: Option<&PeerId>,
-        tenancy: Tenancy,
-        record: &Record,
-        gate: GateWord,
+        &Found { tenancy, record, gate }: &Found<'_>,
         want: Want,
-    ) -> Result<Charge, Option<u64>> {
+    ) -> Result<Admitted, Option<u64>> {
         if !gate.admits() || want.up_to {
             return Err(None);
         }
@@ -177,7 +175,7 @@ impl Inner {
             return Err(Some(recent));
         }
         record.see(recent);
-        Ok(charge)
+        Ok(Admitted { generation: gate.generation(), probe: false, bytes: want.bytes, charge })
     }
 
     /// What bytes cost at a peer's limit, its own or that of all; 0 without one. `gate`: as for `take_quickly`.

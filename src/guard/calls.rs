@@ -75,7 +75,7 @@ impl Inner {
     fn should_communicate(&self, id: &PeerId) -> bool {
         match self.table.find(id) {
             None => true,
-            Some((_, gate)) if gate.admits() => true,
+            Some(found) if found.gate.admits() => true,
             Some(_) => match self.table.pin_found(id) {
                 None => true,
                 Some(pin) => self.admit_pinned(&pin, Asker::Call).is_ok(),
@@ -88,7 +88,8 @@ impl Inner {
             return true;
         }
         match self.take(id, Want { direction, bytes, up_to: false, gate: false }) {
-            Ok(ticket) => {
+            Ok(permit) => {
+                let ticket = permit.into_ticket();
                 let Tenancy { slot, life } = ticket.tenancy;
                 let seen = ticket.hold == Hold::Seen;
                 if !(seen && self.table.record(slot).count_bytes_plainly(direction, bytes, life)) {

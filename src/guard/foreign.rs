@@ -1,7 +1,7 @@
 //! What the C ABI needs of the facade: permits without a pin, and where gates lie.
 
 use super::ticket::{Hold, Ticket};
-use super::{Inner, Pass, Peer, PeerGuard};
+use super::{Inner, Peer};
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::meta::Meta;
@@ -10,21 +10,11 @@ use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use crate::table::Tenancy;
 
-impl Pass<&PeerGuard> {
-    /// The ticket, for which the caller is now responsible.
-    #[inline(always)]
-    pub(crate) fn into_ticket(self) -> Ticket {
-        let ticket = self.ticket;
-        std::mem::forget(self);
-        ticket
-    }
-}
-
 impl Inner {
     /// Ends a permit. The latency is in milliseconds, finite and not negative.
     #[inline(always)]
     pub(crate) fn end(&self, ticket: &Ticket, outcome: Outcome, latency: Option<f64>, traffic: Traffic) -> Recorded {
-        self.finish(ticket, Report { outcome, latency, traffic })
+        self.finish(self.way_of(ticket), ticket, Report { outcome, latency, traffic })
     }
 
     /// Ends a permit without a result.

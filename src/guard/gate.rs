@@ -2,14 +2,14 @@
 
 use super::ticket::{Hold, Ticket};
 use super::{Inner, OwnedPermit, Pass, PeerGuard, Permit, stripe_of};
-use crate::breaker::gate::{GateWord, Generation};
+use crate::breaker::gate::Generation;
 use crate::breaker::transition::Asker;
 use crate::config::Newcomers;
 use crate::counters::Total;
 use crate::decision::{Reason, Rejection};
 use crate::id::PeerId;
 use crate::peer::admit::Admitted;
-use crate::table::{Pin, Tenancy};
+use crate::table::{Found, Pin, Tenancy};
 use crate::token_bucket::Direction;
 
 impl PeerGuard {
@@ -22,7 +22,7 @@ impl PeerGuard {
     /// The first rule that refuses. A refusal changes nothing but its counter.
     #[inline(always)]
     pub fn admit(&self, peer: &PeerId) -> Result<Permit<'_>, Rejection> {
-        self.inner.admit(peer).map(|ticket| Pass::new(self, ticket))
+        self.inner.admit(peer)
     }
 
     /// As [`Self::admit`], with a permit that keeps the guard alive and can be moved to another task.
@@ -30,26 +30,26 @@ impl PeerGuard {
     /// # Errors
     /// As for [`Self::admit`].
     pub fn admit_owned(&self, peer: &PeerId) -> Result<OwnedPermit, Rejection> {
-        self.inner.admit(peer).map(|ticket| Pass::new(self.clone(), ticket))
+        self.inner.admit(peer).map(|permit| Pass::owned(self.clone(), permit.into_ticket()))
     }
 }
 
 impl Inner {
     #[inline(always)]
-    fn admit(&self, id: &PeerId) -> Result<Ticket, Rejection> {
+    fn admit(&self, id: &PeerId) -> Result<Permit<'_>, Rejection> {
         self.admit_found(id, self.table.find(id))
     }
 
     /// `found`: what the table has of the peer.
     #[inline(always)]
-    pub(super) fn admit_found(&self, id: &PeerId, found: Option<(Tenancy, GateWord)>) -> Result<Ticket, Rejection> {
-        if let Some((tenancy, gate)) = found
+    pub(super) fn admit_found<'a>(&'a self, id: &PeerId, found: Option<Found<'a>>) -> Result<Permit<'a>, Rejection> {
+        if let Some(Found { tenancy, record, gate }) = found
             && gate.admits()
         {
-            return Ok(Ticket::plain(id, Hold::Seen, tenancy, gate.generation()));
+            return Ok(Pass::lent(self, Some(record), Ticket::plain(id, Hold::Seen, tenancy, gate.generation())));
         }
-        match self.admit_slow(id, found.map(|(tenancy, _)| tenancy)) {
-            Ok(ticket) => Ok(ticket.unpacked(id)),
+        match self.admit_slow(id, found.map(|found| found.tenancy)) {
+            Ok(ticket) => Ok(self.permit(ticket.unpacked(id))),
             Err(rejection) => Err(rejection),
         }
     }

@@ -111,13 +111,15 @@ impl Peer {
     pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
         let Some(tenancy) = self.tenancy() else { return self.guard.admit(&self.id()) };
         // Acquire: pairs with the AcqRel CAS of every transition.
-        let gate = self.guard.inner.table.record(tenancy.slot).gate.load(Ordering::Acquire);
+        let inner = &*self.guard.inner;
+        let record = inner.table.record(tenancy.slot);
+        let gate = record.gate.load(Ordering::Acquire);
         if gate.admits() {
             let ticket = Ticket::plain(&PeerId::NOBODY, Hold::Lent, tenancy, gate.generation());
-            return Ok(Pass::new(&self.guard, ticket));
+            return Ok(Pass::lent(inner, Some(record), ticket));
         }
         match self.admit_slow(tenancy) {
-            Ok(ticket) => Ok(Pass::new(&self.guard, ticket.unpacked(&PeerId::NOBODY))),
+            Ok(ticket) => Ok(inner.permit(ticket.unpacked(&PeerId::NOBODY))),
             Err(rejection) => Err(rejection),
         }
     }
@@ -158,11 +160,10 @@ impl Peer {
     #[inline(always)]
     fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
         let inner = &self.guard.inner;
-        let ticket = match self.tenancy() {
-            Some(tenancy) => inner.take_lent(tenancy, want)?,
-            None => inner.take(&self.id(), want)?,
-        };
-        Ok(Pass::new(&self.guard, ticket))
+        match self.tenancy() {
+            Some(tenancy) => inner.take_lent(tenancy, want),
+            None => inner.take(&self.id(), want),
+        }
     }
 
     /// As [`PeerGuard::report`].

@@ -35,7 +35,7 @@ impl PeerGuard {
     #[must_use]
     pub fn is_banned(&self, peer: &PeerId) -> bool {
         match self.inner.table.find(peer) {
-            Some((_, gate)) if !gate.was_banned() => false,
+            Some(found) if !found.gate.was_banned() => false,
             Some(_) => {
                 let pin = self.inner.table.pin_found(peer);
                 pin.is_some_and(|pin| {

@@ -1,13 +1,13 @@
 //! The permit.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use super::PeerGuard;
+use super::{Inner, PeerGuard};
 use super::ticket::{Hold, Ticket};
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
+use crate::peer::record::Record;
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use crate::token_bucket::Direction;
@@ -21,26 +21,35 @@ use crate::token_bucket::Direction;
 #[repr(C)]
 pub struct Pass<G: Holder> {
     pub(super) ticket: Ticket,
-    guard: G,
+    way: G,
 }
 
 /// A permit that borrows its guard.
-pub type Permit<'g> = Pass<&'g PeerGuard>;
+pub type Permit<'g> = Pass<Lent<'g>>;
 
 /// A permit that keeps its guard alive.
 pub type OwnedPermit = Pass<PeerGuard>;
 
 /// How a permit holds its guard: it borrows it, or keeps it alive.
-pub trait Holder: Borrow<PeerGuard> + Sized + sealed::End {}
+pub trait Holder: Sized + sealed::Way {}
 
-impl Holder for &PeerGuard {}
+impl Holder for Lent<'_> {}
 impl Holder for PeerGuard {}
 
+/// What a [`Permit`] borrows: the guard, and the peer's record where there is one.
+#[derive(Clone, Copy)]
+pub struct Lent<'g> {
+    inner: &'g Inner,
+    record: Option<&'g Record>,
+}
+
 mod sealed {
-    use super::{Pass, Recorded, Report};
+    use super::{Inner, Pass, Recorded, Report};
 
     #[allow(private_interfaces)] // Nobody outside can call it.
-    pub trait End: Sized {
+    pub trait Way: Sized {
+        fn inner(&self) -> &Inner;
+
         /// Reports, in place of the permit's own end.
         fn end(pass: Pass<Self>, report: Report) -> Recorded
         where
@@ -49,31 +58,67 @@ mod sealed {
 }
 
 #[allow(private_interfaces)]
-impl sealed::End for &PeerGuard {
+impl sealed::Way for Lent<'_> {
+    #[inline(always)]
+    fn inner(&self) -> &Inner {
+        self.inner
+    }
+
     /// The permit is taken apart first: so it need not lie in memory when it is reported where it was given.
     #[inline(always)]
     fn end(pass: Pass<Self>, report: Report) -> Recorded {
-        let (guard, ticket) = (pass.guard, pass.ticket);
-        std::mem::forget(pass);
-        guard.inner.finish(&ticket, report)
+        let Lent { inner, record } = pass.way;
+        inner.finish(record, &pass.into_ticket(), report)
     }
 }
 
 #[allow(private_interfaces)]
-impl sealed::End for PeerGuard {
+impl sealed::Way for PeerGuard {
+    #[inline]
+    fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     #[inline]
     fn end(mut pass: Pass<Self>, report: Report) -> Recorded {
         let ticket = pass.ticket;
         pass.ticket.disarm();
-        pass.guard.inner.finish(&ticket, report)
+        let inner = &pass.way.inner;
+        inner.finish(inner.way_of(&ticket), &ticket, report)
+    }
+}
+
+impl<'g> Permit<'g> {
+    /// `record`: as from [`Inner::way_of`].
+    #[inline(always)]
+    pub(super) fn lent(inner: &'g Inner, record: Option<&'g Record>, ticket: Ticket) -> Self {
+        Self { way: Lent { inner, record }, ticket }
+    }
+
+    /// The ticket, for which the caller is now responsible.
+    #[inline(always)]
+    pub(crate) fn into_ticket(self) -> Ticket {
+        let ticket = self.ticket;
+        std::mem::forget(self);
+        ticket
+    }
+}
+
+impl OwnedPermit {
+    pub(super) fn owned(guard: PeerGuard, ticket: Ticket) -> Self {
+        Self { way: guard, ticket }
+    }
+}
+
+impl Inner {
+    /// The permit of a ticket.
+    #[inline]
+    pub(super) fn permit(&self, ticket: Ticket) -> Permit<'_> {
+        Pass::lent(self, self.way_of(&ticket), ticket)
     }
 }
 
 impl<G: Holder> Pass<G> {
-    #[inline(always)]
-    pub(super) fn new(guard: G, ticket: Ticket) -> Self {
-        Self { guard, ticket }
-    }
 
     /// Reports a sync that went well.
     #[inline]
@@ -102,7 +147,7 @@ impl<G: Holder> Pass<G> {
     /// Gives up to `n` of the granted bytes back, to the buckets that were charged and at the rates of then; never above
     /// full. Returns how many were given back.
     pub fn refund(&mut self, n: u64) -> u64 {
-        self.guard.borrow().inner.refund(&mut self.ticket, n)
+        self.way.inner().refund(&mut self.ticket, n)
     }
 
     /// Asks for the memory that the report will change, and does not wait for it: for those who report many permits in a row,
@@ -110,7 +155,7 @@ impl<G: Holder> Pass<G> {
     #[inline]
     pub fn prefetch(&self) {
         if matches!(self.ticket.hold, Hold::Seen | Hold::Lent | Hold::Kept) {
-            self.guard.borrow().inner.table.ask_for_record(self.ticket.tenancy.slot);
+            self.way.inner().table.ask_for_record(self.ticket.tenancy.slot);
         }
     }
 
@@ -130,7 +175,7 @@ impl<G: Holder> Pass<G> {
     #[must_use]
     pub fn peer(&self) -> PeerId {
         match self.ticket.hold {
-            Hold::Lent => self.guard.borrow().inner.table.record(self.ticket.tenancy.slot).id(),
+            Hold::Lent => self.way.inner().table.record(self.ticket.tenancy.slot).id(),
             _ => self.ticket.id,
         }
     }
@@ -154,7 +199,7 @@ impl<G: Holder> Drop for Pass<G> {
         if self.ticket.is_armed() {
             // A copy, so that a permit that is reported need not lie in memory.
             let ticket = self.ticket;
-            self.guard.borrow().inner.abandon(&ticket);
+            self.way.inner().abandon(&ticket);
         }
     }
 }

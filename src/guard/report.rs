@@ -7,9 +7,10 @@ use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::plain::More;
+use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
-use crate::table::Tenancy;
+use crate::table::{Found, Tenancy, ask_for_counts};
 use crate::token_bucket::Direction;
 use std::time::Duration;
 
@@ -36,26 +37,27 @@ impl Inner {
     #[inline(always)]
     fn report_plainly(
         &self,
-        tenancy: Tenancy,
+        record: &Record,
+        life: u32,
         report: &Report,
         moved: Option<(Direction, u64)>,
         permit: Option<Generation>,
     ) -> Result<Recorded, Option<u64>> {
         let effect = report.outcome.effect();
         let moved = moved.filter(|moved| effect == Effect::Success || effect == Effect::None && moved.1 != 0).ok_or(None)?;
-        let record = self.table.record(tenancy.slot);
-        // What the report reads comes while the clock is asked.
-        self.table.ask_for_record(tenancy.slot);
+        // They come while the clock is asked.
+        ask_for_counts(record);
         let recent = self.clock.recent();
         record
-            .report_plainly(report, moved, permit, tenancy.life, recent, &self.rules)
+            .report_plainly(report, moved, permit, life, recent, &self.rules)
             .map_err(|more| (more == More::Score).then_some(recent))
     }
 
     /// Reports on a record that the caller holds, without a permit.
     #[inline]
     pub(super) fn report_to(&self, tenancy: Tenancy, report: &Report) -> Recorded {
-        self.report_plainly(tenancy, report, report.traffic.one_way(), None)
+        let record = self.table.record(tenancy.slot);
+        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), None)
             .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
     }
 
@@ -78,8 +80,9 @@ impl Inner {
             Standing::Permit(generation) => Some(generation),
             Standing::Probe(_) | Standing::Lost => return self.report_pinned(id, None, report, standing, None),
         };
-        let Some((tenancy, _)) = self.table.find(id) else { return self.report_first(id, report, standing) };
-        self.report_plainly(tenancy, report, report.traffic.one_way(), permit)
+        let found = self.table.find(id);
+        let Some(Found { tenancy, record, .. }) = found else { return self.report_first(id, report, standing) };
+        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), permit)
             .unwrap_or_else(|recent| self.report_pinned(id, Some(tenancy), report, standing, recent))
     }
 
@@ -122,19 +125,22 @@ impl Inner {
         Recorded::Untracked
     }
 
-    /// Ends a permit with a report.
+    /// Where a permit's report may be plain: its record.
     #[inline(always)]
-    pub(super) fn finish(&self, ticket: &Ticket, report: Report) -> Recorded {
-        // A life comes again after 2^20 tenancies of its slot; the key tells. What is borrowed is pinned.
-        let known = match ticket.hold {
-            Hold::Seen => self.table.record(ticket.tenancy.slot).holds(&ticket.id.words()),
-            Hold::Lent => true,
-            Hold::Kept | Hold::Unknown | Hold::Untracked => false,
-        };
-        let recent = if known && !ticket.probe {
+    pub(super) fn way_of(&self, ticket: &Ticket) -> Option<&Record> {
+        let plain = matches!(ticket.hold, Hold::Seen | Hold::Lent) && !ticket.probe;
+        plain.then(|| self.table.record(ticket.tenancy.slot))
+    }
+
+    /// Ends a permit with a report. `record`: as from [`Self::way_of`].
+    #[inline(always)]
+    pub(super) fn finish(&self, record: Option<&Record>, ticket: &Ticket, report: Report) -> Recorded {
+        // A life comes again after 2^20 tenancies of its slot; the key tells. What is lent is pinned.
+        let known = record.filter(|record| ticket.hold == Hold::Lent || record.holds(&ticket.id.words()));
+        let recent = if let Some(record) = known {
             let granted = || (ticket.direction, ticket.bytes);
             let moved = if report.traffic.is_none() { Some(granted()) } else { ticket.traffic(&report).one_way() };
-            match self.report_plainly(ticket.tenancy, &report, moved, Some(ticket.generation)) {
+            match self.report_plainly(record, ticket.tenancy.life, &report, moved, Some(ticket.generation)) {
                 Ok(recorded) => return recorded,
                 Err(recent) => recent,
             }
@@ -175,6 +181,7 @@ impl Inner {
             }
             return;
         }
-        let _neutral = self.finish(ticket, Report::new(Outcome::Cancelled, None, Traffic::NONE));
+        let record = self.way_of(ticket);
+        let _neutral = self.finish(record, ticket, Report::new(Outcome::Cancelled, None, Traffic::NONE));
     }
 }

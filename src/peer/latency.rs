@@ -60,7 +60,7 @@ impl Packed for Latency {
 }
 
 /// Adds a latency, which is finite and not negative, unless the word is of another life by now.
-#[inline]
+#[inline(never)]
 pub(crate) fn add(word: &Word<Latency>, life: u32, milliseconds: f64) {
     // Relaxed, all: the average orders nothing.
     let mut current = word.load(Ordering::Relaxed);

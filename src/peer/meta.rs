@@ -67,7 +67,7 @@ impl Meta {
     /// Live, and of this life.
     #[inline]
     pub(crate) fn is(self, life: u32) -> bool {
-        self.is_live() && self.life() == life
+        self.0 & (LifeField::MASK | StateField::MASK) == LifeField::pack(life.into()) | StateField::pack(LIVE)
     }
 
     /// One pin more; `None` when there are as many as fit.

@@ -29,8 +29,10 @@ impl Hasher {
 
     #[inline]
     fn hash(&self, words: &[u64; 4]) -> u64 {
-        let product = |sum: u128, (&word, &factor): (&u64, &u128)| sum.wrapping_add(factor.wrapping_mul(word.into()));
-        let sum = (words.iter().zip(&self.factors).fold(self.offset, product) >> 64) as u64;
+        let product = |i: usize| self.factors[i].wrapping_mul(words[i].into());
+        // In pairs, so that no addition waits for more than two before it.
+        let pairs = [product(0).wrapping_add(product(1)), product(2).wrapping_add(product(3))];
+        let sum = (pairs[0].wrapping_add(self.offset).wrapping_add(pairs[1]) >> 64) as u64;
         let mixed = (sum ^ (sum >> 32)).wrapping_mul(0x9fb2_1c65_1e98_df25);
         mixed ^ (mixed >> 32)
     }

@@ -1,7 +1,7 @@
 //! First contact and eviction.
 
 use super::index::{Entry, GroupLock, WAYS};
-use super::{Full, Pin, Place, Table, Tenancy};
+use super::{Found, Full, Pin, Place, Table, Tenancy};
 use crate::counters::Total;
 use crate::event::EventKind;
 use crate::id::PeerId;
@@ -35,7 +35,7 @@ impl Table {
         // One after the other in the order of their numbers, so that two first contacts never wait for each other in a circle.
         let mut locks = place.groups.map(|group| self.groups[group].lock());
         // Under the locks nobody else makes a record of this key.
-        while let Some((tenancy, _)) = self.find_at(&words, &place) {
+        while let Some(Found { tenancy, .. }) = self.find_at(&words, &place) {
             match self.pin_at(tenancy, &words) {
                 Some(pin) => return Ok(pin),
                 // There is a record, with as many pins as fit: never a second one.

@@ -73,6 +73,14 @@ pub(crate) struct Table {
     fresh: CachePadded<AtomicU64>,
 }
 
+/// A record that was found, and its gate then.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub(crate) tenancy: Tenancy,
+    pub(crate) record: &'a Record,
+    pub(crate) gate: GateWord,
+}
+
 /// No place for a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
@@ -128,14 +136,14 @@ impl Table {
 
     /// The record of a peer and its gate, if it has one. Loads only.
     #[inline(always)]
-    pub(crate) fn find(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
+    pub(crate) fn find(&self, id: &PeerId) -> Option<Found<'_>> {
         let words = id.words();
         self.find_at(&words, &self.place(&words))
     }
 
     /// As [`Self::find`], for a peer whose place is known.
     #[inline]
-    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<(Tenancy, GateWord)> {
+    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<Found<'_>> {
         self.find_at(&id.words(), place)
     }
 
@@ -161,24 +169,24 @@ impl Table {
     pub(crate) fn ask_for_record(&self, slot: u32) {
         let record = self.record(slot);
         prefetch(record);
-        prefetch(&record.last_seen);
+        ask_for_counts(record);
     }
 
     /// Models look at the index words: a load more in each look-up makes them endless. The hints have models of their own.
     #[inline(always)]
-    fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+    fn find_at(&self, words: &[u64; 4], place: &Place) -> Option<Found<'_>> {
         if cfg!(peerguard_loom) { self.find_slowly(words, place) } else { self.find_by_hint(words, place) }
     }
 
     /// As [`Self::find`], by the hints, for models.
     #[cfg(peerguard_loom)]
-    pub(crate) fn find_hinted(&self, id: &PeerId) -> Option<(Tenancy, GateWord)> {
+    pub(crate) fn find_hinted(&self, id: &PeerId) -> Option<Found<'_>> {
         let words = id.words();
         self.find_by_hint(&words, &self.place(&words))
     }
 
     #[inline(always)]
-    fn find_by_hint(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+    fn find_by_hint(&self, words: &[u64; 4], place: &Place) -> Option<Found<'_>> {
         let [first, second] = place.groups.map(|group| &self.groups[group]);
         // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
         let (near, far) = (first.hits(place.tag), second.hits(place.tag));
@@ -196,25 +204,24 @@ impl Table {
 
     /// Another key has a hint or a tag like this one's, or the record is changing hands.
     #[cold]
-    fn find_slowly(&self, words: &[u64; 4], place: &Place) -> Option<(Tenancy, GateWord)> {
+    fn find_slowly(&self, words: &[u64; 4], place: &Place) -> Option<Found<'_>> {
         let groups = place.groups.iter().map(|&group| &self.groups[group]);
         groups.flat_map(|group| group.matching(place.tag)).find_map(|entry| self.check(entry, words))
     }
 
     /// The tenancy that an index word leads to and its gate, if it is the key's.
     #[inline(always)]
-    fn check(&self, entry: Entry, words: &[u64; 4]) -> Option<(Tenancy, GateWord)> {
+    fn check(&self, entry: Entry, words: &[u64; 4]) -> Option<Found<'_>> {
         let tenancy = entry.tenancy();
         let record = self.record(tenancy.slot);
-        // What a take and a report write comes together with what the check reads.
-        prefetch(&record.last_seen);
-        // Acquire: pairs with the Release store that opened the record; its key and words are visible.
-        if !record.meta.load(Ordering::Acquire).is(tenancy.life) || !record.holds(words) {
+        // It comes together with what the check reads.
+        ask_for_counts(record);
+        // Relaxed: the index word was read with Acquire, so key and gate are of that life or a later one; which, `is_still` tells.
+        if !record.holds(words) {
             return None;
         }
-        // Relaxed: validated below.
         let gate = record.gate.load(Ordering::Relaxed);
-        record.is_still(tenancy.life).then_some((tenancy, gate))
+        record.is_still(tenancy.life).then_some(Found { tenancy, record, gate })
     }
 
     /// Whether what was read (Relaxed) of a record since its life was seen is that tenant's.
@@ -252,11 +259,11 @@ impl Table {
         let place = self.place(&words);
         let mut found = self.find_at(&words, &place)?;
         loop {
-            if let Some(pin) = self.pin_at(found.0, &words) {
+            if let Some(pin) = self.pin_at(found.tenancy, &words) {
                 return Some(pin);
             }
             let again = self.find_at(&words, &place)?;
-            if again.0 == found.0 {
+            if again.tenancy == found.tenancy {
                 return None;
             }
             found = again;
@@ -306,7 +313,7 @@ impl Table {
 
     /// The words of a peer's record.
     pub(crate) fn image_of(&self, id: &PeerId) -> Option<Image> {
-        let (tenancy, _) = self.find(id)?;
+        let tenancy = self.find(id)?.tenancy;
         let image = self.image_of_held(tenancy.slot);
         self.validate(tenancy).then_some(image)
     }
@@ -331,7 +338,7 @@ impl Table {
         match (hit.and_then(|entry| self.check(entry, &words)), self.find_at(&words, &place)) {
             (Some(_), _) => 3,
             (None, None) => 3 + 2 * WAYS,
-            (None, Some((found, _))) => 3 + self.way_of(&place, found).map_or(2 * WAYS, |way| way + 1),
+            (None, Some(found)) => 3 + self.way_of(&place, found.tenancy).map_or(2 * WAYS, |way| way + 1),
         }
     }
 
@@ -339,13 +346,19 @@ impl Table {
     pub(crate) fn way(&self, id: &PeerId) -> Option<usize> {
         let words = id.words();
         let place = self.place(&words);
-        self.way_of(&place, self.find_at(&words, &place)?.0)
+        self.way_of(&place, self.find_at(&words, &place)?.tenancy)
     }
 
     fn way_of(&self, place: &Place, tenancy: Tenancy) -> Option<usize> {
         let [near, far] = place.groups.map(|group| self.groups[group].position(tenancy));
         near.or(far.map(|way| way + WAYS))
     }
+}
+
+/// Asks for what a report and a take write.
+#[inline(always)]
+pub(crate) fn ask_for_counts(record: &Record) {
+    prefetch(&record.last_seen);
 }
 
 /// A record held against eviction.
