@@ -34,7 +34,7 @@ pub(super) struct Want {
 impl Want {
     /// As `Ticket::unpacked`.
     #[inline(always)]
-    fn unpacked(self) -> Self {
+    pub(super) fn unpacked(self) -> Self {
         let Self { direction, bytes, up_to, gate } = self;
         Self { direction, bytes, up_to, gate }
     }
@@ -105,9 +105,13 @@ impl Inner {
 
     /// Takes bytes for a peer whose record the caller holds.
     #[inline(always)]
-    pub(super) fn take_lent(&self, tenancy: Tenancy, want: Want) -> Result<Permit<'_>, Rejection> {
+    pub(super) fn take_lent<'a>(
+        &'a self,
+        tenancy: Tenancy,
+        record: &'a Record,
+        want: Want,
+    ) -> Result<Permit<'a>, Rejection> {
         // Acquire: pairs with the CAS that announces own limits, and with every transition.
-        let record = self.table.record(tenancy.slot);
         let gate = record.gate.load(Ordering::Acquire);
         let recent = match self.take_quickly(None, &Found { tenancy, record, gate }, want) {
             Ok(admitted) => {

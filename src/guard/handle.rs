@@ -10,6 +10,7 @@ use crate::breaker::Forced;
 use crate::breaker::transition::Asker;
 use crate::decision::{Recorded, Rejection, Traffic};
 use crate::id::PeerId;
+use crate::peer::record::Record;
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
@@ -21,23 +22,22 @@ use crate::token_bucket::Direction;
 /// Cloning holds it once more. When no record could be made (the table is full of pinned peers and operators' settings) the
 /// calls go by key, and the handle allocates its id: see [`Peer::is_tracked`].
 pub struct Peer {
+    /// `NONE` where there is no record. It lies first, and the whole is small, so that many handles stay in the cache.
+    tenancy: Tenancy,
     pub(super) guard: PeerGuard,
-    hold: Held,
-}
-
-/// Small, so that many handles stay in the cache: the id stands in the record.
-enum Held {
-    Record(Tenancy),
-    /// There is none.
-    Nothing(Box<PeerId>),
+    /// Where there is no record, in which it stands otherwise.
+    id: Option<Box<PeerId>>,
 }
 
 impl PeerGuard {
     /// The peer's record, made if there is none, and held until the handle is dropped.
     #[must_use]
     pub fn peer(&self, peer: &PeerId) -> Peer {
-        let hold = self.inner.hold(peer).map_or_else(|| Held::Nothing(Box::new(*peer)), Held::Record);
-        Peer { guard: self.clone(), hold }
+        let (tenancy, id) = match self.inner.hold(peer) {
+            Some(tenancy) => (tenancy, None),
+            None => (Tenancy::NONE, Some(Box::new(*peer))),
+        };
+        Peer { tenancy, guard: self.clone(), id }
     }
 }
 
@@ -53,9 +53,9 @@ impl Peer {
     #[must_use]
     #[inline]
     pub fn id(&self) -> PeerId {
-        match &self.hold {
-            Held::Record(tenancy) => self.guard.inner.table.record(tenancy.slot).id(),
-            Held::Nothing(id) => **id,
+        match &self.id {
+            None => self.guard.inner.table.record(self.tenancy.slot).id(),
+            Some(id) => **id,
         }
     }
 
@@ -68,15 +68,18 @@ impl Peer {
     /// Whether there is a record.
     #[must_use]
     pub fn is_tracked(&self) -> bool {
-        self.tenancy().is_some()
+        self.record().is_some()
     }
 
     #[inline(always)]
+    fn record(&self) -> Option<&Record> {
+        self.guard.inner.table.get(self.tenancy)
+    }
+
+    /// The tenancy, where there is a record.
+    #[inline(always)]
     pub(super) fn tenancy(&self) -> Option<Tenancy> {
-        match self.hold {
-            Held::Record(tenancy) => Some(tenancy),
-            Held::Nothing(_) => None,
-        }
+        self.record().map(|_| self.tenancy)
     }
 
     /// Would [`Self::admit`] pass now? Takes nothing and counts nothing. One load for a closed peer.
@@ -85,8 +88,7 @@ impl Peer {
     /// The first rule that would refuse.
     #[inline(always)]
     pub fn check(&self) -> Result<(), Rejection> {
-        let Some(Tenancy { slot, .. }) = self.tenancy() else { return self.check_slow() };
-        let record = self.guard.inner.table.record(slot);
+        let Some(record) = self.record() else { return self.check_slow() };
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = record.gate.load(Ordering::Acquire);
         if gate.admits() {
@@ -95,6 +97,8 @@ impl Peer {
         self.check_slow()
     }
 
+    #[cold]
+    #[inline(never)]
     fn check_slow(&self) -> Result<(), Rejection> {
         let inner = &self.guard.inner;
         let held = || self.tenancy().map(|tenancy| inner.table.image_of_held(tenancy.slot));
@@ -109,10 +113,12 @@ impl Peer {
     /// As for [`PeerGuard::admit`].
     #[inline(always)]
     pub fn admit(&self) -> Result<Permit<'_>, Rejection> {
-        let Some(tenancy) = self.tenancy() else { return self.guard.admit(&self.id()) };
+        let (inner, tenancy) = (&*self.guard.inner, self.tenancy);
+        let Some(record) = self.record() else {
+            let id = self.id();
+            return Ok(inner.permit(self.admit_by_key(&id)?.unpacked(&id)));
+        };
         // Acquire: pairs with the AcqRel CAS of every transition.
-        let inner = &*self.guard.inner;
-        let record = inner.table.record(tenancy.slot);
         let gate = record.gate.load(Ordering::Acquire);
         if gate.admits() {
             let ticket = Ticket::plain(&PeerId::NOBODY, Hold::Lent, tenancy, gate.generation());
@@ -160,19 +166,34 @@ impl Peer {
     #[inline(always)]
     fn take(&self, want: Want) -> Result<Permit<'_>, Rejection> {
         let inner = &self.guard.inner;
-        match self.tenancy() {
-            Some(tenancy) => inner.take_lent(tenancy, want),
-            None => inner.take(&self.id(), want),
+        match self.record() {
+            Some(record) => inner.take_lent(self.tenancy, record, want),
+            None => {
+                let id = self.id();
+                Ok(inner.permit(self.take_by_key(&id, want.unpacked())?.unpacked(&id)))
+            }
         }
     }
 
     /// As [`PeerGuard::report`].
     #[inline]
     pub fn report(&self, outcome: Outcome, latency: Option<Duration>, traffic: Traffic) -> Recorded {
-        match self.tenancy() {
-            Some(tenancy) => self.guard.inner.report_to(tenancy, &Report::new(outcome, latency, traffic)),
+        match self.record() {
+            Some(record) => self.guard.inner.report_to(self.tenancy, record, &Report::new(outcome, latency, traffic)),
             None => self.report_by_key(outcome, latency, traffic),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn admit_by_key(&self, id: &PeerId) -> Result<Ticket, Rejection> {
+        self.guard.admit(id).map(Pass::into_ticket)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_by_key(&self, id: &PeerId, want: Want) -> Result<Ticket, Rejection> {
+        self.guard.inner.take(id, want).map(Pass::into_ticket)
     }
 
     #[cold]

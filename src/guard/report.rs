@@ -55,8 +55,7 @@ impl Inner {
 
     /// Reports on a record that the caller holds, without a permit.
     #[inline]
-    pub(super) fn report_to(&self, tenancy: Tenancy, report: &Report) -> Recorded {
-        let record = self.table.record(tenancy.slot);
+    pub(super) fn report_to(&self, tenancy: Tenancy, record: &Record, report: &Report) -> Recorded {
         self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), None)
             .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
     }

@@ -57,8 +57,8 @@ pub(crate) struct Tenancy {
 }
 
 impl Tenancy {
-    /// For what has no record.
-    pub(crate) const NONE: Self = Self { slot: 0, life: 0 };
+    /// For what has no record: no slot has this number.
+    pub(crate) const NONE: Self = Self { slot: u32::MAX, life: 0 };
 }
 
 pub(crate) struct Table {
@@ -117,6 +117,12 @@ impl Table {
     #[inline]
     pub(crate) fn record(&self, slot: u32) -> &Record {
         &self.records[slot as usize]
+    }
+
+    /// The record of a tenancy; `None` for [`Tenancy::NONE`].
+    #[inline(always)]
+    pub(crate) fn get(&self, tenancy: Tenancy) -> Option<&Record> {
+        self.records.get(tenancy.slot as usize)
     }
 
     #[inline]
