@@ -154,17 +154,20 @@ impl Inner {
         let recent = self.clock.recent();
         let i = want.direction.index();
         let (bucket, global) = (&record.buckets[i], &*self.global[i]);
-        // Both words are read and both costs known before the first CAS, which later loads would wait for.
-        let (bucket_before, global_before) = (bucket.paid_at(), global.paid_at());
+        // Both takes are worked out before the first CAS, which later loads would wait for.
         let charge = Charge { peer: self.peer_cost(tenancy.slot, gate, want), global: self.global_rates[i].cost(want.bytes) };
+        let takes = |bucket: &Bucket, cost| bucket.paid_at().take_at_about(cost, recent, &self.rough);
+        let (Some(from_peer), Some(from_all)) = (takes(bucket, charge.peer), takes(global, charge.global)) else {
+            return Err(Some(recent));
+        };
         let mut taken = None;
         if charge.peer != 0 {
-            taken = bucket.take_at_about(bucket_before, charge.peer, recent, &self.rough);
+            taken = bucket.carry_out(from_peer, charge.peer, recent, &self.rough);
             if taken.is_none() {
                 return Err(Some(recent));
             }
         }
-        if charge.global != 0 && global.take_at_about(global_before, charge.global, recent, &self.rough).is_none() {
+        if charge.global != 0 && global.carry_out(from_all, charge.global, recent, &self.rough).is_none() {
             if let Some(taken) = taken {
                 self.put_back(seen, tenancy, want.direction, taken, charge.peer);
             }

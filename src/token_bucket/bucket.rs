@@ -119,13 +119,13 @@ impl PaidAt {
     /// What is left is judged as at `now`, and the take is booked as at the latest: so no more is ever admitted than by the
     /// exact time. `None` says nothing about the exact time, nor about limits under which a byte lasts longer than a burst.
     #[inline(always)]
-    fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Self> {
+    pub(crate) fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
         let now = now << UNIT_SHIFT;
         let ahead = self.0.wrapping_sub(now);
         // As in `debt`; more than the burst is refused below.
         let debt = if ahead > rough.burst + (SKEW << UNIT_SHIFT) { rough.grain } else { ahead.max(rough.grain) };
         let owed = debt + cost;
-        (owed <= rough.burst).then(|| Self(now.wrapping_add(owed)))
+        (owed <= rough.burst).then(|| Taken { before: self, after: Self(now.wrapping_add(owed)) })
     }
 
     /// Takes `cost` units at `now`.
@@ -179,20 +179,18 @@ impl Bucket {
         }
     }
 
-    /// Takes `cost` units at a time that is only roughly known; `None`, and nothing done, where only the exact time can tell.
+    /// Carries out a take of `cost` units at a time that is only roughly known, see [`PaidAt::take_at_about`]; `None`, and
+    /// nothing done, where only the exact time can tell.
     ///
-    /// `before`: the word as it was just read. Who takes from two buckets reads both first, so that the second load does not
-    /// wait for the first CAS.
+    /// `taken`: as it was worked out from the word. Who takes from two buckets works both out first, so that the second does
+    /// not wait for the first CAS.
     #[inline(always)]
-    pub(crate) fn take_at_about(&self, mut before: PaidAt, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
-        loop {
-            let after = before.take_at_about(cost, now, rough)?;
-            // Relaxed: as in `take`.
-            if self.paid_at.swap_if(before, after, Ordering::Relaxed, Ordering::Relaxed) {
-                return Some(Taken { before, after });
-            }
-            before = self.paid_at();
+    pub(crate) fn carry_out(&self, mut taken: Taken, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
+        // Relaxed: as in `take`.
+        while !self.paid_at.swap_if(taken.before, taken.after, Ordering::Relaxed, Ordering::Relaxed) {
+            taken = self.paid_at().take_at_about(cost, now, rough)?;
         }
+        Some(taken)
     }
 
     /// Undoes a take whose request was refused elsewhere: the word as it was, unless someone has used it since.
