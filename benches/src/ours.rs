@@ -27,14 +27,19 @@ fn half_full(peers: usize) -> usize {
     (2 * peers).max(1 << 10)
 }
 
+/// Successes that bring a newcomer's score to the top, where the floors' stand.
+const TO_THE_TOP: usize = 25;
+
 /// Every peer becomes known in the order of `peers`, which has nothing to do with the stream's: records lie in the order
-/// of first contact.
+/// of first contact. It is a peer of long standing.
 fn filled(max_peers: usize, peers: &[Key]) -> PeerGuard {
     let guard = guard(max_peers);
     for peer in peers {
         let id = PeerId::new(*peer);
         assert!(guard.try_upload(&id, u64::from(REQUEST)), "a newcomer is admitted");
-        let _ = guard.record_success(&id, None);
+        for _ in 0..TO_THE_TOP {
+            let _ = guard.record_success(&id, None);
+        }
     }
     guard
 }

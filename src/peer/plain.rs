@@ -22,6 +22,7 @@ use crate::breaker::gate::{GateWord, Generation};
 use crate::breaker::window::FailureWindow;
 use crate::decision::Recorded;
 use crate::reputation::outcome::{Effect, Outcome};
+use crate::reputation::score::ScoreWord;
 use crate::sync::{Ordering, fence};
 use crate::token_bucket::Direction;
 
@@ -72,7 +73,7 @@ impl Record {
         if !is_quiet(gate, window, permit, rules) {
             return Err(More::Gate);
         }
-        if success && !score.is_at_top(now, &rules.reputation) {
+        if success && !score.is_at_top(now, &rules.reputation) && !self.keep_at_top(score, now, rules) {
             return Err(More::Score);
         }
         if !self.count_flow(direction, flow, life, report.outcome, bytes) {
@@ -85,6 +86,19 @@ impl Record {
             latency::add(&self.latency, life, milliseconds);
         }
         Ok(if success { Recorded::Counted } else { Recorded::Ignored })
+    }
+
+    /// Stamps a score at the top anew, for a success; `false`, and nothing done, where there is more to it.
+    ///
+    /// This needs no pin. The time was read before the word: if it has changed hands since and stands there again, its tenant's
+    /// success came after `now`, by a clock that was read earlier, and the later stamp is the truer one. And who comes again,
+    /// because the success could not be counted here, finds the score where it left it.
+    #[inline(never)]
+    fn keep_at_top(&self, score: ScoreWord, now: u64, rules: &Rules) -> bool {
+        // AcqRel: as in `Record::weigh`.
+        score
+            .again_at_top(now, &rules.reputation)
+            .is_some_and(|next| next == score || self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed))
     }
 
     /// Counts bytes that were taken; `false`, and nothing done, when the record has another life or the count is full.

@@ -35,6 +35,20 @@ impl Decay {
         if self.step == 1 { seconds } else { seconds - seconds % self.step }
     }
 
+    /// How many seconds pass until more than `loss` of `distance` is gone, less one; at most 2^27, which a stamp of 28 bits can tell.
+    pub(super) fn lasts(&self, distance: u64, loss: u64) -> u64 {
+        let kept = |&seconds: &u64| {
+            let left = self.apply(distance as i64, self.whole(seconds));
+            distance - left as u64 <= loss
+        };
+        let (mut least, mut beyond) = (0, 1 << 27);
+        while beyond - least > 1 {
+            let middle = (least + beyond) / 2;
+            if kept(&middle) { least = middle } else { beyond = middle }
+        }
+        least
+    }
+
     /// What is left of `distance` after `seconds` (whole steps), rounded to the nearest.
     pub(crate) fn apply(&self, distance: i64, seconds: u64) -> i64 {
         let mut steps = if self.step == 1 { seconds } else { seconds / self.step };

@@ -20,6 +20,13 @@ pub(crate) struct Params {
     weights: [i64; 10],
     /// The score that no success moves: the highest, or none that there is where a success takes points away.
     pub(super) top: Score,
+    /// How many seconds after a success any other brings a score back to the top.
+    pub(super) top_lasts: u64,
+}
+
+/// Points in units of a score.
+fn fixed(points: f64) -> i64 {
+    (points * (1u64 << SCORE_BITS) as f64).round() as i64
 }
 
 impl Params {
@@ -35,18 +42,21 @@ impl Params {
             Outcome::ProtocolViolation => w.protocol_violation,
             Outcome::Fatal | Outcome::Cancelled | Outcome::LocalError => 0.0,
         };
-        let max = Score::new(config.max_score);
+        let (initial, max) = (Score::new(config.initial_score), Score::new(config.max_score));
+        let decay = Decay::new(config.hourly_decay_factor);
+        let least = w.sync_success.min(w.message_success);
         Self {
-            top: if w.sync_success.min(w.message_success) >= 0.0 { max } else { Score::NOBODYS },
-            initial: Score::new(config.initial_score),
+            top: if least >= 0.0 { max } else { Score::NOBODYS },
+            top_lasts: decay.lasts(max.bits() - initial.bits(), fixed(least.max(0.0)) as u64),
+            initial,
             probation: Score::new(config.initial_score / 2.0),
             min: Score::new(config.min_score),
             max,
-            decay: Decay::new(config.hourly_decay_factor),
+            decay,
             first_ban: config.ban_duration.map(nanos),
             longest_ban: nanos(config.max_ban_duration),
             offence_memory: nanos(config.offence_memory),
-            weights: Outcome::ALL.map(|outcome| (weight(outcome) * (1u64 << SCORE_BITS) as f64).round() as i64),
+            weights: Outcome::ALL.map(|outcome| fixed(weight(outcome))),
         }
     }
 

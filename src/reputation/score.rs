@@ -166,6 +166,15 @@ impl ScoreWord {
         self == Self::written(params.top, second(now), BanWord::NEW.period())
     }
 
+    /// The word after a success at `now` of a score that stood at the top and is brought back to it, for a peer that was never
+    /// banned: a quick look, as [`Self::is_at_top`].
+    pub(crate) fn again_at_top(self, now: u64, params: &Params) -> Option<Self> {
+        let stamp = StampField::get(self.0);
+        let elapsed = second(now).wrapping_sub(stamp) & StampField::MAX;
+        let top = |stamp| Self::written(params.top, stamp, BanWord::NEW.period());
+        (self == top(stamp) && elapsed <= params.top_lasts).then(|| top(stamp.wrapping_add(params.decay.whole(elapsed))))
+    }
+
     /// What `outcome` makes of the score at `now`, where no ban is in force. A change that earns a ban comes back marked.
     #[inline]
     pub(crate) fn after(self, outcome: Outcome, ban: BanWord, now: u64, params: &Params) -> Self {
@@ -261,7 +270,32 @@ mod tests {
                 }
             }
             prop_assert!(!word.is_at_top(now + SECOND, &params) && !word.sealed().is_at_top(now, &params));
+            prop_assert!(word.sealed().again_at_top(now, &params).is_none());
             prop_assert!(!word.after(Outcome::SyncFailure, BanWord::NEW, now, &params).is_at_top(now, &params));
+        }
+
+        #[test]
+        fn a_success_soon_after_another_keeps_a_score_at_the_top(
+            begin in 0u64..1 << 33,
+            elapsed in prop_oneof![0u64..100, 0u64..100_000, Just((1 << 28) - 1), Just(1 << 28)],
+            max in 50.0..=100.0f64,
+            weights in (-1.0..3.0f64, 0.0..3.0f64),
+            factor in 0.5..=1.0f64,
+        ) {
+            let mut config = ReputationConfig { max_score: max, hourly_decay_factor: factor, ..ReputationConfig::default() };
+            (config.weights.sync_success, config.weights.message_success) = weights;
+            let (params, now) = (Params::new(&config), (begin + elapsed) * SECOND);
+            let word = ScoreWord::written(params.max, begin, BanWord::NEW.period());
+            for outcome in [Outcome::SyncSuccess, Outcome::MessageSuccess] {
+                if let Some(next) = word.again_at_top(now, &params) {
+                    prop_assert_eq!(next, word.after(outcome, BanWord::NEW, now, &params));
+                }
+            }
+            let weight = weights.0.min(weights.1);
+            let lost = (max - 50.0) * (1.0 - factor.powf(elapsed as f64 / 3600.0));
+            if elapsed < 1 << 27 && weight >= 0.0 && lost < weight - 1e-6 {
+                prop_assert!(word.again_at_top(now, &params).is_some());
+            }
         }
 
         /// Within 0.01 point of the formula over 30 days, whatever the pattern of writes.
