@@ -12,7 +12,11 @@ const A: u64 = 1;
 const B: u64 = 2;
 
 fn tenancy_of(many: &Many, peer: u64) -> Option<Tenancy> {
-    many.table.find(&id(peer)).map(|(tenancy, _)| tenancy)
+    many.table.find(&id(peer)).map(|found| found.tenancy)
+}
+
+fn hinted(many: &Many, peer: u64) -> Option<Tenancy> {
+    many.table.find_hinted(&id(peer)).map(|found| found.tenancy)
 }
 
 fn is_banned(many: &Many, peer: u64) -> bool {
@@ -93,13 +97,30 @@ fn a_check_never_sees_the_next_tenants_gate() {
                 let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
                 pin.record().force(Forced::Open, &site);
             },
-            |many| many.table.find(&id(A)),
+            |many| many.table.find(&id(A)).map(|found| found.gate),
         );
-        if let Some((_, gate)) = found {
+        if let Some(gate) = found {
             assert!(gate.admits(), "a check of a peer that may pass never reads another's forced gate");
         }
         assert_eq!(many.tenants().len(), 1, "one slot, one record");
         assert!(tenancy_of(&many, A).is_none() && tenancy_of(&many, B).is_some(), "the newcomer has taken the place");
+    });
+}
+
+#[test]
+fn a_check_finds_a_newcomer_with_its_own_gate() {
+    explore("check of a newcomer x evict and insert", 60, FULL, |turn| {
+        let many = Many::new(1);
+        for _ in 0..2 {
+            assert!(many.report(&id(A), Outcome::Timeout));
+        }
+        let (inserted, found) =
+            race(turn, &many, |many| many.meet(&id(B)), |many| many.table.find(&id(B)).map(|found| found.gate));
+        assert!(inserted, "an idle record goes");
+        assert!(
+            found.is_none_or(|gate| gate.admits()),
+            "a newcomer's check never reads the open gate of who was there"
+        );
     });
 }
 
@@ -116,13 +137,13 @@ fn a_check_by_hint_never_sees_the_next_tenants_gate() {
                 let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
                 pin.record().force(Forced::Open, &site);
             },
-            |many| many.table.find_hinted(&id(A)),
+            |many| many.table.find_hinted(&id(A)).map(|found| found.gate),
         );
-        if let Some((_, gate)) = found {
+        if let Some(gate) = found {
             assert!(gate.admits(), "a check of a peer that may pass never reads another's forced gate");
         }
-        assert!(many.table.find_hinted(&id(A)).is_none(), "who has gone is not found");
-        assert_eq!(many.table.find_hinted(&id(B)), many.table.find(&id(B)), "the newcomer is found by its hint");
+        assert!(hinted(&many, A).is_none(), "who has gone is not found");
+        assert_eq!(hinted(&many, B), tenancy_of(&many, B), "the newcomer is found by its hint");
     });
 }
 
@@ -131,9 +152,9 @@ fn who_has_a_record_is_found_by_its_hint() {
     explore("check by hint x first contact of another", 20, BOUNDED, |turn| {
         let many = Many::new(2);
         assert!(many.meet(&id(A)));
-        let (made, found) = race(turn, &many, |many| many.meet(&id(B)), |many| many.table.find_hinted(&id(A)));
+        let (made, found) = race(turn, &many, |many| many.meet(&id(B)), |many| hinted(many, A));
         assert!(made && found.is_some(), "a first contact hides nobody");
-        assert_eq!(many.table.find_hinted(&id(B)), many.table.find(&id(B)), "and is found when it is over");
+        assert_eq!(hinted(&many, B), tenancy_of(&many, B), "and is found when it is over");
     });
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::explore::{BOUNDED, FULL, explore, race, race3};
-use super::stage::{LIFE, Many, One, START, config, id};
+use super::stage::{LIFE, Many, One, SECOND, START, config, id};
 use crate::config::Config;
 use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
@@ -13,6 +13,7 @@ use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
 use crate::peer::view::Wall;
 use crate::reputation::outcome::Outcome;
+use crate::reputation::score::ScoreWord;
 use crate::sync::Ordering;
 use crate::table::Tenancy;
 use crate::token_bucket::Direction;
@@ -21,19 +22,22 @@ use crate::token_bucket::rate::Rate;
 const A: u64 = 1;
 const B: u64 = 2;
 
-/// A configuration in which a success leaves the score where it is, as it does at the highest.
+/// A configuration in which a newcomer's score is at the top, where a success leaves it.
 fn plain() -> Config {
     let mut config = config();
-    config.reputation.weights.sync_success = 0.0;
+    config.reputation.max_score = config.reputation.initial_score;
     config
 }
 
 /// Reports a success with a latency and 300 bytes, if it is plain.
 fn succeed(record: &Record, life: u32, rules: &Rules) -> Option<Recorded> {
+    succeed_at(record, life, rules, START)
+}
+
+fn succeed_at(record: &Record, life: u32, rules: &Rules, now: u64) -> Option<Recorded> {
     let traffic = Traffic { sent: 300, received: 0 };
     let report = Report { outcome: Outcome::SyncSuccess, latency: Some(12.0), traffic };
-    let plain = record.plain(report.outcome, (Direction::Upload, report.traffic.sent), None, rules)?;
-    record.report_plainly(plain, &report, life, START)
+    record.report_plainly(&report, (Direction::Upload, report.traffic.sent), None, life, now, rules).ok()
 }
 
 /// Bytes that a record has sent.
@@ -42,7 +46,7 @@ fn sent(record: &Record) -> u64 {
 }
 
 fn seen(many: &Many) -> Tenancy {
-    many.table.find(&id(A)).expect("there is a record").0
+    many.table.find(&id(A)).expect("there is a record").tenancy
 }
 
 #[test]
@@ -84,6 +88,72 @@ fn a_plain_success_never_goes_by_the_next_tenants_words() {
         );
         assert!(inserted, "nobody holds the record");
         assert_eq!(recorded, None, "a success of a peer whose breaker is open is not plain, whoever came after it");
+    });
+}
+
+/// A score that a success has brought to the top; a newcomer's stands below it.
+fn at_the_top() -> Config {
+    let mut config = config();
+    config.reputation.max_score = 52.0;
+    config
+}
+
+/// In a later second than the words', so that a success stamps the score anew.
+const LATER: u64 = START + 5 * SECOND;
+
+#[test]
+fn a_score_is_kept_at_the_top_for_its_own_peer() {
+    explore("success in a later second x evict and insert", 520, FULL, |turn| {
+        let many = Many::by(&at_the_top(), 1);
+        assert!(many.report(&id(A), Outcome::SyncSuccess));
+        let Tenancy { slot, life } = seen(&many);
+        let (inserted, recorded) = race(
+            turn,
+            &many,
+            |many| many.meet(&id(B)),
+            move |many| succeed_at(many.table.record(slot), life, &many.books.rules, LATER),
+        );
+        assert!(inserted, "nobody holds the record");
+        assert!(recorded.is_none_or(|recorded| recorded == Recorded::Counted));
+        assert_eq!(many.tenants(), [(id(B), 0, 0)], "the next tenant has no outcome");
+        let score = many.table.record(slot).score.load(Ordering::Relaxed);
+        let newcomers = ScoreWord::new(&many.books.rules.reputation, START);
+        assert_eq!(score, newcomers, "and the score of a newcomer");
+    });
+}
+
+#[test]
+fn a_ban_outlasts_a_score_that_is_kept_at_the_top() {
+    explore("success in a later second x fatal", 230, FULL, |turn| {
+        let one = One::new(&at_the_top());
+        assert_eq!(one.report(Outcome::SyncSuccess, Standing::Call, START), Recorded::Counted);
+        let (_, _) = race(
+            turn,
+            &one,
+            |one| one.report(Outcome::Fatal, Standing::Call, LATER),
+            |one| succeed_at(&one.record, LIFE, &one.books.rules, LATER),
+        );
+        assert!(one.is_banned(LATER), "the ban stands, whoever stamped the score");
+        assert_eq!(one.offences(LATER), 1, "as one offence");
+    });
+}
+
+#[test]
+fn an_operators_ban_freezes_a_score_that_is_kept_at_the_top() {
+    explore("success in a later second x operator's ban", 70, FULL, |turn| {
+        let one = One::new(&at_the_top());
+        assert_eq!(one.report(Outcome::SyncSuccess, Standing::Call, START), Recorded::Counted);
+        let ((), _) = race(
+            turn,
+            &one,
+            |one| one.record.ban_by_operator(None, 7, &one.books.site(LATER)),
+            |one| succeed_at(&one.record, LIFE, &one.books.rules, LATER),
+        );
+        assert!(one.is_banned(LATER), "the ban stands");
+        let score = one.score(LATER);
+        assert!((51.9..=52.0).contains(&score), "the score is frozen with the success or without: {score}");
+        let word = one.record.score.load(Ordering::Relaxed);
+        assert!(!word.is_at_top(LATER, &one.books.rules.reputation), "and no success finds it where it stood");
     });
 }
 

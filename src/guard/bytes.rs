@@ -155,7 +155,8 @@ impl Inner {
         let i = want.direction.index();
         let (bucket, global) = (&record.buckets[i], &*self.global[i]);
         // Both takes are worked out before the first CAS, which later loads would wait for.
-        let charge = Charge { peer: self.peer_cost(tenancy.slot, gate, want), global: self.global_rates[i].cost(want.bytes) };
+        let charge =
+            Charge { peer: self.peer_cost(tenancy.slot, gate, want), global: self.global_rates[i].cost(want.bytes) };
         let takes = |bucket: &Bucket, cost| bucket.paid_at().take_at_about(cost, recent, &self.rough);
         let (Some(from_peer), Some(from_all)) = (takes(bucket, charge.peer), takes(global, charge.global)) else {
             return Err(Some(recent));

@@ -14,7 +14,7 @@ impl Inner {
     /// Ends a permit. The latency is in milliseconds, finite and not negative.
     #[inline(always)]
     pub(crate) fn end(&self, ticket: &Ticket, outcome: Outcome, latency: Option<f64>, traffic: Traffic) -> Recorded {
-        self.finish(self.way_of(ticket), ticket, Report { outcome, latency, traffic })
+        self.finish(self.plain_record(ticket), ticket, Report { outcome, latency, traffic })
     }
 
     /// Ends a permit without a result.

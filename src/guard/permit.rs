@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Inner, PeerGuard};
 use super::ticket::{Hold, Ticket};
+use super::{Inner, PeerGuard};
 use crate::decision::{Recorded, Traffic};
 use crate::id::PeerId;
 use crate::peer::record::Record;
@@ -21,7 +21,7 @@ use crate::token_bucket::Direction;
 #[repr(C)]
 pub struct Pass<G: Holder> {
     pub(super) ticket: Ticket,
-    way: G,
+    holder: G,
 }
 
 /// A permit that borrows its guard.
@@ -31,7 +31,7 @@ pub type Permit<'g> = Pass<Lent<'g>>;
 pub type OwnedPermit = Pass<PeerGuard>;
 
 /// How a permit holds its guard: it borrows it, or keeps it alive.
-pub trait Holder: Sized + sealed::Way {}
+pub trait Holder: Sized + sealed::End {}
 
 impl Holder for Lent<'_> {}
 impl Holder for PeerGuard {}
@@ -47,7 +47,7 @@ mod sealed {
     use super::{Inner, Pass, Recorded, Report};
 
     #[allow(private_interfaces)] // Nobody outside can call it.
-    pub trait Way: Sized {
+    pub trait End: Sized {
         fn inner(&self) -> &Inner;
 
         /// Reports, in place of the permit's own end.
@@ -58,7 +58,7 @@ mod sealed {
 }
 
 #[allow(private_interfaces)]
-impl sealed::Way for Lent<'_> {
+impl sealed::End for Lent<'_> {
     #[inline(always)]
     fn inner(&self) -> &Inner {
         self.inner
@@ -67,13 +67,13 @@ impl sealed::Way for Lent<'_> {
     /// The permit is taken apart first: so it need not lie in memory when it is reported where it was given.
     #[inline(always)]
     fn end(pass: Pass<Self>, report: Report) -> Recorded {
-        let Lent { inner, record } = pass.way;
+        let Lent { inner, record } = pass.holder;
         inner.finish(record, &pass.into_ticket(), report)
     }
 }
 
 #[allow(private_interfaces)]
-impl sealed::Way for PeerGuard {
+impl sealed::End for PeerGuard {
     #[inline]
     fn inner(&self) -> &Inner {
         &self.inner
@@ -83,16 +83,16 @@ impl sealed::Way for PeerGuard {
     fn end(mut pass: Pass<Self>, report: Report) -> Recorded {
         let ticket = pass.ticket;
         pass.ticket.disarm();
-        let inner = &pass.way.inner;
-        inner.finish(inner.way_of(&ticket), &ticket, report)
+        let inner = &pass.holder.inner;
+        inner.finish(inner.plain_record(&ticket), &ticket, report)
     }
 }
 
 impl<'g> Permit<'g> {
-    /// `record`: as from [`Inner::way_of`].
+    /// `record`: as from [`Inner::plain_record`].
     #[inline(always)]
     pub(super) fn lent(inner: &'g Inner, record: Option<&'g Record>, ticket: Ticket) -> Self {
-        Self { way: Lent { inner, record }, ticket }
+        Self { holder: Lent { inner, record }, ticket }
     }
 
     /// The ticket, for which the caller is now responsible.
@@ -106,7 +106,7 @@ impl<'g> Permit<'g> {
 
 impl OwnedPermit {
     pub(super) fn owned(guard: PeerGuard, ticket: Ticket) -> Self {
-        Self { way: guard, ticket }
+        Self { holder: guard, ticket }
     }
 }
 
@@ -114,12 +114,11 @@ impl Inner {
     /// The permit of a ticket.
     #[inline]
     pub(super) fn permit(&self, ticket: Ticket) -> Permit<'_> {
-        Pass::lent(self, self.way_of(&ticket), ticket)
+        Pass::lent(self, self.plain_record(&ticket), ticket)
     }
 }
 
 impl<G: Holder> Pass<G> {
-
     /// Reports a sync that went well.
     #[inline]
     pub fn success(self, latency: Option<Duration>) -> Recorded {
@@ -147,7 +146,7 @@ impl<G: Holder> Pass<G> {
     /// Gives up to `n` of the granted bytes back, to the buckets that were charged and at the rates of then; never above
     /// full. Returns how many were given back.
     pub fn refund(&mut self, n: u64) -> u64 {
-        self.way.inner().refund(&mut self.ticket, n)
+        self.holder.inner().refund(&mut self.ticket, n)
     }
 
     /// Asks for the memory that the report will change, and does not wait for it: for those who report many permits in a row,
@@ -155,7 +154,7 @@ impl<G: Holder> Pass<G> {
     #[inline]
     pub fn prefetch(&self) {
         if matches!(self.ticket.hold, Hold::Seen | Hold::Lent | Hold::Kept) {
-            self.way.inner().table.ask_for_record(self.ticket.tenancy.slot);
+            self.holder.inner().table.ask_for_record(self.ticket.tenancy.slot);
         }
     }
 
@@ -175,7 +174,7 @@ impl<G: Holder> Pass<G> {
     #[must_use]
     pub fn peer(&self) -> PeerId {
         match self.ticket.hold {
-            Hold::Lent => self.way.inner().table.record(self.ticket.tenancy.slot).id(),
+            Hold::Lent => self.holder.inner().table.record(self.ticket.tenancy.slot).id(),
             _ => self.ticket.id,
         }
     }
@@ -199,7 +198,7 @@ impl<G: Holder> Drop for Pass<G> {
         if self.ticket.is_armed() {
             // A copy, so that a permit that is reported need not lie in memory.
             let ticket = self.ticket;
-            self.way.inner().abandon(&ticket);
+            self.holder.inner().abandon(&ticket);
         }
     }
 }

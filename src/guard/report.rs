@@ -44,7 +44,8 @@ impl Inner {
         permit: Option<Generation>,
     ) -> Result<Recorded, Option<u64>> {
         let effect = report.outcome.effect();
-        let moved = moved.filter(|moved| effect == Effect::Success || effect == Effect::None && moved.1 != 0).ok_or(None)?;
+        let moved =
+            moved.filter(|moved| effect == Effect::Success || effect == Effect::None && moved.1 != 0).ok_or(None)?;
         // They come while the clock is asked.
         ask_for_counts(record);
         let recent = self.clock.recent();
@@ -124,14 +125,14 @@ impl Inner {
         Recorded::Untracked
     }
 
-    /// Where a permit's report may be plain: its record.
+    /// The record of a permit whose report may be plain.
     #[inline(always)]
-    pub(super) fn way_of(&self, ticket: &Ticket) -> Option<&Record> {
+    pub(super) fn plain_record(&self, ticket: &Ticket) -> Option<&Record> {
         let plain = matches!(ticket.hold, Hold::Seen | Hold::Lent) && !ticket.probe;
         plain.then(|| self.table.record(ticket.tenancy.slot))
     }
 
-    /// Ends a permit with a report. `record`: as from [`Self::way_of`].
+    /// Ends a permit with a report. `record`: as from [`Self::plain_record`].
     #[inline(always)]
     pub(super) fn finish(&self, record: Option<&Record>, ticket: &Ticket, report: Report) -> Recorded {
         // A life comes again after 2^20 tenancies of its slot; the key tells. What is lent is pinned.
@@ -180,7 +181,7 @@ impl Inner {
             }
             return;
         }
-        let record = self.way_of(ticket);
+        let record = self.plain_record(ticket);
         let _neutral = self.finish(record, ticket, Report::new(Outcome::Cancelled, None, Traffic::NONE));
     }
 }

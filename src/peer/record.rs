@@ -99,7 +99,7 @@ impl Record {
             word.store(value, Ordering::Relaxed);
         }
         self.gate.store(Gate::NEW.into(), Ordering::Relaxed);
-        self.score.store(ScoreWord::new(params, now), Ordering::Relaxed);
+        self.score.store_over(ScoreWord::new(params, now), Ordering::Relaxed);
         self.window.store(FailureWindow::empty(Generation::FIRST), Ordering::Relaxed);
         self.ban.store(BanWord::NEW, Ordering::Relaxed);
         self.last_seen.store(now, Ordering::Relaxed);

@@ -172,7 +172,8 @@ impl ScoreWord {
         let stamp = StampField::get(self.0);
         let elapsed = second(now).wrapping_sub(stamp) & StampField::MAX;
         let top = |stamp| Self::written(params.top, stamp, BanWord::NEW.period());
-        (self == top(stamp) && elapsed <= params.top_lasts).then(|| top(stamp.wrapping_add(params.decay.whole(elapsed))))
+        (self == top(stamp) && elapsed <= params.top_lasts)
+            .then(|| top(stamp.wrapping_add(params.decay.whole(elapsed))))
     }
 
     /// What `outcome` makes of the score at `now`, where no ban is in force. A change that earns a ban comes back marked.
