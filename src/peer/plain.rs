@@ -1,8 +1,9 @@
 //! What is done to a record without a pin: plain successes and byte counts.
 //!
-//! A success is *plain* when it changes nothing but counters: the peer is closed and was never banned, no failure stands in
-//! its window, its score stays where it is, and breakers do not open by failure rate. Then one CAS on a flow word records it, and one on the latency word the
-//! latency. Anything else is for [`Record::report`], under a pin.
+//! A success is *plain* when it changes nothing but counters and the score's stamp: the peer is closed and was never banned,
+//! no failure stands in its window, its score is at the top and stays there, and breakers do not open by failure rate. Then one
+//! CAS on a flow word records it, one on the latency word the latency, and the first success in a second takes one on the
+//! score. Anything else is for [`Record::report`], under a pin.
 //!
 //! **The race** is with eviction. An evictor claims the slot, exchanges the flow words for those of the next life, fences,
 //! and then writes the new tenant's words. The caller reads a flow word of the life that it means, then the words that decide,
@@ -73,8 +74,11 @@ impl Record {
         if !is_quiet(gate, window, permit, rules) {
             return Err(More::Gate);
         }
-        if success && !score.is_at_top(now, &rules.reputation) && !self.keep_at_top(score, now, rules) {
-            return Err(More::Score);
+        if success && !score.is_at_top(now, &rules.reputation) {
+            // Whose flow this was when the time had been read, see `keep_at_top`.
+            if flow.life() != life || !self.keep_at_top(score, now, rules) {
+                return Err(More::Score);
+            }
         }
         if !self.count_flow(direction, flow, life, report.outcome, bytes) {
             return Err(More::Score);
@@ -90,9 +94,10 @@ impl Record {
 
     /// Stamps a score at the top anew, for a success; `false`, and nothing done, where there is more to it.
     ///
-    /// This needs no pin. The time was read before the word: if it has changed hands since and stands there again, its tenant's
-    /// success came after `now`, by a clock that was read earlier, and the later stamp is the truer one. And who comes again,
-    /// because the success could not be counted here, finds the score where it left it.
+    /// This needs no pin. The CAS fails when the score has changed hands, unless the next tenant's is the same: at the top, with
+    /// the same stamp. The caller has read the time first and then a flow word of its own tenant, so that such a score was
+    /// written after `now`, by a clock that had been read earlier: the later stamp is the truer one for it too. And a report
+    /// that comes again, because the success could not be counted, finds the score where it left it.
     #[inline(never)]
     fn keep_at_top(&self, score: ScoreWord, now: u64, rules: &Rules) -> bool {
         // AcqRel: as in `Record::weigh`.

@@ -4,7 +4,7 @@
 //! score so that this is decided once. The breaker's part is by state:
 //!
 //! - *Closed, success, no failure counted*: two loads, nothing is written; the score is moved first, then the flow word counts
-//!   the success with its bytes. When the score stays as well, the report has been recorded without coming here: see
+//!   the success with its bytes. When the score stays at the top, the report has been recorded without coming here: see
 //!   [`super::plain`].
 //! - *Closed*: a CAS on the failure window (and one on the rate counters, when they are on). The failure that fills the
 //!   window opens the gate; a report that meets a full window opens it too, before it goes on, and then finds its own

@@ -4,8 +4,8 @@
 //! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is.
 //!
 //! **Check** ([`Table::find`]): look for the tag's byte in the control words of the two groups, take the index word that it
-//! points to, compare life, key, and life again. Only when that is another key's, the index words are scanned. Only loads, no
-//! retry: when the life has changed, the key had no record at a moment of the call.
+//! points to, compare the key, read the gate, and compare the life. Only when that is another key's, the index words are
+//! scanned. Only loads, no retry: when the life has changed, the key had no record at a moment of the call.
 //!
 //! **Pin** ([`Table::pin`]): a CAS on the meta word that fails on another life. A pinned record is not evicted, so what is
 //! written under a pin is written to the right peer.
@@ -16,10 +16,10 @@
 //! has changed since; then it writes the new tenant, its index word, and opens it.
 //!
 //! # Memory ordering
-//! A claim is followed by a Release fence before the tenant's words are stored (Relaxed). A check reads the words
-//! (Relaxed), then an Acquire fence, then meta again: if it has read any word of the new tenant it sees the claim, and
-//! throws away what it read. Publication is a Release store of the index word and of meta, partners: the Acquire loads in
-//! `find`.
+//! A claim is followed by a Release fence before the tenant's words are stored (Relaxed). A check reads the index word with
+//! Acquire, whose partner is the Release store after the words of the tenant that it names: what is read next is that tenant's
+//! or a later one's. It reads key and gate (Relaxed), then an Acquire fence, then meta: if it has read any word of a later
+//! tenant it sees the claim, and throws away what it read.
 
 mod hash;
 mod index;
