@@ -9,6 +9,7 @@ use crate::peer::admit::{Charge, Demand};
 use crate::sync::{Ordering, Word};
 use crate::token_bucket::bucket::{Bucket, Burst, Limit};
 use crate::token_bucket::rate::Rate;
+use crate::token_bucket::setting::Setting;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -143,6 +144,20 @@ impl Live {
         let limit = Limit::new(rate, &Burst::new(SECOND));
         self.bucket.take(rate.cost(bytes), START, &limit).is_ok().then(|| rate.cost(bytes))
     }
+}
+
+#[test]
+fn two_changes_of_a_limit_leave_one_of_them() {
+    explore("limit change x limit change x cost", 100, FULL, |turn| {
+        let setting = Arc::new(Setting::new(Rate::new(1_000)));
+        let set = |rate| move |setting: &Setting| setting.set(Rate::new(rate));
+        let ((), cost, ()) = race3(turn, &setting, set(2_000), |setting| setting.cost(600), set(0));
+        let costs = [1_000, 2_000].map(|rate| Rate::new(rate).cost(600));
+        assert!(cost == 0 || costs.contains(&cost), "a request meets one of the limits: {cost}");
+        let left = setting.rate();
+        assert!([Rate::new(2_000), Rate::UNLIMITED].contains(&left), "a new limit stands");
+        assert_eq!(setting.cost(600), left.cost_if_limited(600), "and its own price beside it");
+    });
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::token_bucket::rate::Rate;
 const A: u64 = 1;
 const B: u64 = 2;
 
-/// A configuration in which a newcomer's score is at the top, where a success leaves it.
+/// A configuration in which a newcomer's score is at the top, where a success leaves it: no guard takes it, but rules do.
 fn plain() -> Config {
     let mut config = config();
     config.reputation.max_score = config.reputation.initial_score;

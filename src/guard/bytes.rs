@@ -174,12 +174,11 @@ impl Inner {
             }
             return Err(Some(recent));
         }
-        if let Some(taken) = taken
-            && seen.is_some()
-            && !record.is_still(tenancy.life)
-        {
-            self.put_back(seen, tenancy, want.direction, taken, charge.peer);
-            self.global[i].refund(charge.global);
+        if seen.is_some() && (taken.is_some() || gate.limited()) && !record.is_still(tenancy.life) {
+            if let Some(taken) = taken {
+                self.put_back(seen, tenancy, want.direction, taken, charge.peer);
+            }
+            global.refund(charge.global);
             return Err(Some(recent));
         }
         record.see(recent);

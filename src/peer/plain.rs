@@ -30,25 +30,23 @@ use crate::token_bucket::Direction;
 /// Why a report is not plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum More {
-    /// It moves the score, or the record has another life: the recent time is enough for it.
-    Score,
-    /// It moves the breaker, or the peer was banned.
+    /// The breaker is not closed, or the peer was banned.
     Gate,
+    /// Anything else. For that the recent time is enough.
+    Words,
 }
 
 /// Whether a success under this permit, or under none, leaves the breaker as it is: closed, of the permit's period, and without
-/// a failure in the window. Where breakers open by failure rate, each call moves it.
+/// a failure in the window. Not where breakers open by failure rate: there each call moves it.
 #[inline(always)]
-pub(super) fn is_quiet(gate: GateWord, window: FailureWindow, permit: Option<Generation>, rules: &Rules) -> bool {
+pub(super) fn is_quiet(gate: GateWord, window: FailureWindow, permit: Option<Generation>) -> bool {
     let generation = gate.generation();
-    gate.admits()
-        && permit.is_none_or(|permit| permit == generation)
-        && rules.rate.is_none()
-        && window.is_empty(generation)
+    gate.admits() && permit.is_none_or(|permit| permit == generation) && window.is_empty(generation)
 }
 
 impl Record {
-    /// Records a plain report at `now`; an error, and nothing done, where there is more to it.
+    /// Records a plain report at `now`; an error, and nothing done, where there is more to it. Not where breakers open by failure
+    /// rate.
     ///
     /// `moved`: bytes that go one way. `permit`: the generation of its permit, if it has one. `life`: of the tenancy that is
     /// meant.
@@ -71,17 +69,18 @@ impl Record {
         let score = self.score.load(Ordering::Acquire);
         // Acquire: pairs with the AcqRel CAS of every transition.
         let gate = self.gate.load(Ordering::Acquire);
-        if !is_quiet(gate, window, permit, rules) {
-            return Err(More::Gate);
+        if !is_quiet(gate, window, permit) {
+            return Err(if gate.admits() { More::Words } else { More::Gate });
         }
         if success && !score.is_at_top(now, &rules.reputation) {
-            // Whose flow this was when the time had been read, see `keep_at_top`.
-            if flow.life() != life || !self.keep_at_top(score, now, rules) {
-                return Err(More::Score);
+            // Whose flow this was when the time had been read, see `keep_at_top`; and a success that will be counted.
+            let counts = flow.life() == life && flow.with(report.outcome, bytes).is_some();
+            if !counts || !self.keep_at_top(score, now, rules) {
+                return Err(More::Words);
             }
         }
         if !self.count_flow(direction, flow, life, report.outcome, bytes) {
-            return Err(More::Score);
+            return Err(More::Words);
         }
         self.see(now);
         if let Some(milliseconds) = report.latency
@@ -96,14 +95,14 @@ impl Record {
     ///
     /// This needs no pin. The CAS fails when the score has changed hands, unless the next tenant's is the same: at the top, with
     /// the same stamp. The caller has read the time first and then a flow word of its own tenant, so that such a score was
-    /// written after `now`, by a clock that had been read earlier: the later stamp is the truer one for it too. And a report
-    /// that comes again, because the success could not be counted, finds the score where it left it.
+    /// written after `now`, by a clock that had been read earlier: the later stamp is the truer one for it too.
     #[inline(never)]
     fn keep_at_top(&self, score: ScoreWord, now: u64, rules: &Rules) -> bool {
-        // AcqRel: as in `Record::weigh`.
-        score
-            .again_at_top(now, &rules.reputation)
-            .is_some_and(|next| next == score || self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed))
+        let Some(next) = score.again_at_top(now, &rules.reputation) else { return false };
+        // AcqRel: as in `Record::weigh`. Acquire: as in `report_plainly`; another success has done the same.
+        next == score
+            || self.score.swap_if(score, next, Ordering::AcqRel, Ordering::Relaxed)
+            || self.score.load(Ordering::Acquire) == next
     }
 
     /// Counts bytes that were taken; `false`, and nothing done, when the record has another life or the count is full.

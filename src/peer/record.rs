@@ -153,8 +153,7 @@ impl Record {
     /// Whether the key is this one. Relaxed: the table validates by the meta word.
     #[inline]
     pub(crate) fn holds(&self, words: &[u64; 4]) -> bool {
-        let differing = |sum, (word, value): (&Word<u64>, &u64)| sum | (word.load(Ordering::Relaxed) ^ value);
-        self.key.iter().zip(words).fold(0, differing) == 0
+        self.key.iter().zip(words).all(|(word, value)| word.load(Ordering::Relaxed) == *value)
     }
 
     /// The key. Relaxed: as for `holds`.

@@ -109,7 +109,7 @@ impl Record {
         // Acquire, both: as in `plain`.
         let window = self.window.load(Ordering::Acquire);
         let gate = self.gate.load(Ordering::Acquire);
-        let quiet = is_quiet(gate, window, permit, site.rules);
+        let quiet = site.rules.rate.is_none() && is_quiet(gate, window, permit);
         if !quiet || !self.weigh(report.outcome, self.standing(), site) {
             return None;
         }

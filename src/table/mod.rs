@@ -291,7 +291,7 @@ impl Table {
     /// Who has a slot now; `None` for a free one.
     #[inline]
     fn tenant(&self, slot: u32) -> Option<Tenancy> {
-        // Acquire: as in `find_at`.
+        // Acquire: pairs with the Release store that opened the record; its words are visible.
         let meta = self.record(slot).meta.load(Ordering::Acquire);
         meta.is_live().then(|| Tenancy { slot, life: meta.life() })
     }

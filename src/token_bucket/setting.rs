@@ -1,7 +1,7 @@
 //! A limit that can be changed at run time, with what spares its users a division.
 //!
-//! Beside the rate stands its price, in a second word. The two are not changed together: each stands alone, so that a request
-//! that overlaps a change meets the old limit or the new one.
+//! Beside the rate stands its price, in a second word. The two are not changed at once: a request that overlaps a change meets
+//! the old limit or the new one.
 
 use super::price::Price;
 use super::rate::Rate;
@@ -18,10 +18,19 @@ impl Setting {
         Self { rate: Word::new(rate), price: Word::new(Price::at(rate)) }
     }
 
-    pub(crate) fn set(&self, rate: Rate) {
-        // Relaxed, both: each stands alone.
+    /// Of calls that overlap, one is the last, and both words are left as it wrote them.
+    pub(crate) fn set(&self, mut rate: Rate) {
+        // Relaxed: published by the exchange.
         self.rate.store(rate, Ordering::Relaxed);
-        self.price.store(Price::at(rate), Ordering::Relaxed);
+        loop {
+            // AcqRel: pairs with the exchange of another call: whoever comes after it sees its rate.
+            self.price.swap(Price::at(rate), Ordering::AcqRel);
+            let latest = self.rate();
+            if latest == rate {
+                return;
+            }
+            rate = latest;
+        }
     }
 
     #[inline]
