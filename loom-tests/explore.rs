@@ -48,6 +48,8 @@ pub(super) const FULL: Depth = Depth { full: Bounds { reduced: None, mixed: 2 },
 pub(super) const BOUNDED: Depth = Depth { full: Bounds { reduced: Some(3), mixed: 2 }, quick: MUTANTS };
 /// For long parts, which do not end in a minute with three preemptions either.
 pub(super) const SHALLOW: Depth = Depth { full: MUTANTS, quick: Bounds { reduced: Some(1), mixed: 0 } };
+/// For whole calls on a guard, from the look-up to the report.
+pub(super) const WHOLE: Depth = Depth { full: Bounds { reduced: Some(1), mixed: 1 }, ..SHALLOW };
 
 /// Explores `model` in both turns, reduced and mixed; fails below `floor` executions in sum.
 pub(super) fn explore(name: &str, floor: usize, depth: Depth, model: impl Fn(Turn) + Copy + Send + Sync + 'static) {
