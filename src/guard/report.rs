@@ -10,7 +10,6 @@ use crate::peer::plain::More;
 use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
 use crate::reputation::outcome::{Effect, Outcome};
-use crate::sync::Ordering;
 use crate::table::{Found, Tenancy, ask_for_counts};
 use crate::token_bucket::Direction;
 use std::time::Duration;
@@ -47,8 +46,7 @@ impl Inner {
         let effect = report.outcome.effect();
         let counts = |&(_, bytes): &_| effect == Effect::Success || effect == Effect::None && bytes != 0;
         let moved = moved.filter(counts).ok_or(None)?;
-        // Relaxed: a look ahead. Where the breaker moves, the exact time is asked, and no other.
-        if !record.gate.load(Ordering::Relaxed).admits() || self.rules.rate.is_some() {
+        if self.rules.rate.is_some() {
             return Err(None);
         }
         // They come while the clock is asked.
@@ -56,7 +54,7 @@ impl Inner {
         let recent = self.clock.recent();
         record
             .report_plainly(report, moved, permit, life, recent, &self.rules)
-            .map_err(|more| (more == More::Words).then_some(recent))
+            .map_err(|more| (more == More::Words || self.rough.is_exact()).then_some(recent))
     }
 
     /// Reports on a record that the caller holds, without a permit.
