@@ -56,7 +56,7 @@ fn a_ban_earned_after_an_unban_is_not_lost() {
 
 #[test]
 fn an_outcome_under_an_earned_ban_is_neutral() {
-    explore("earned ban x success", 260, FULL, |turn| {
+    explore("earned ban x success", 700, FULL, |turn| {
         let one = One::new(&config());
         let (banned, success) = race(turn, &one, fatal, |one| one.report(Outcome::SyncSuccess, Standing::Call, START));
         assert!(banned, "the only fatal outcome counts");
@@ -107,7 +107,7 @@ fn the_later_end_of_an_earned_and_an_operators_ban_holds() {
 
 #[test]
 fn earned_ban_operators_ban_and_a_report() {
-    explore("earned ban x operator's ban x success", 3300, SHALLOW, |turn| {
+    explore("earned ban x operator's ban x success", 10270, SHALLOW, |turn| {
         let one = One::new(&config());
         let (earned, (), success) = race3(
             turn,
@@ -125,7 +125,7 @@ fn earned_ban_operators_ban_and_a_report() {
 
 #[test]
 fn an_unban_lifts_what_came_before_it() {
-    explore("unban x success", 20, FULL, |turn| {
+    explore("unban x success", 31, FULL, |turn| {
         let one = One::new(&config());
         one.record.ban_by_operator(None, 7, &one.books.site(START));
         let (lifted, success) = race(
@@ -245,7 +245,7 @@ fn a_ban_freezes_the_score_as_decayed_by_then() {
 
 #[test]
 fn an_operators_ban_freezes_the_score_as_decayed_by_then() {
-    explore("operator's ban x decay x success", 100, FULL, |turn| {
+    explore("operator's ban x decay x success", 230, FULL, |turn| {
         let (one, now) = (low(), START + 10 * HOUR);
         let ((), success) = race(
             turn,
@@ -268,7 +268,7 @@ fn shown_score(one: &One) -> f64 {
 
 #[test]
 fn an_operators_ban_freezes_the_score() {
-    explore("operator's ban x failure", 100, FULL, |turn| {
+    explore("operator's ban x failure", 330, FULL, |turn| {
         let one = One::new(&config());
         let (frozen, _) = race(
             turn,

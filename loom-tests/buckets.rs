@@ -148,7 +148,7 @@ impl Live {
 
 #[test]
 fn two_changes_of_a_limit_leave_one_of_them() {
-    explore("limit change x limit change x cost", 100, FULL, |turn| {
+    explore("limit change x limit change x cost", 560, FULL, |turn| {
         let setting = Arc::new(Setting::new(Rate::new(1_000)));
         let set = |rate| move |setting: &Setting| setting.set(Rate::new(rate));
         let ((), cost, ()) = race3(turn, &setting, set(2_000), |setting| setting.cost(600), set(0));

@@ -26,7 +26,7 @@ fn is_banned(many: &Many, peer: u64) -> bool {
 
 #[test]
 fn two_first_reports_of_one_peer_make_one_record() {
-    explore("two first reports of one new peer", 620, FULL, |turn| {
+    explore("two first reports of one new peer", 2370, FULL, |turn| {
         let many = Many::new(2);
         let (a, b) = race(
             turn,
@@ -41,7 +41,7 @@ fn two_first_reports_of_one_peer_make_one_record() {
 
 #[test]
 fn two_newcomers_for_one_slot() {
-    explore("two newcomers for one slot", 170, FULL, |turn| {
+    explore("two newcomers for one slot", 1020, FULL, |turn| {
         let many = Many::new(1);
         let (a, b) = race(
             turn,
@@ -86,7 +86,7 @@ fn no_outcome_is_credited_to_the_next_tenant() {
 
 #[test]
 fn a_check_never_sees_the_next_tenants_gate() {
-    explore("check x evict and insert", 1010, FULL, |turn| {
+    explore("check x evict and insert", 460, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), found) = race(
@@ -126,7 +126,7 @@ fn a_check_finds_a_newcomer_with_its_own_gate() {
 
 #[test]
 fn a_check_by_hint_never_sees_the_next_tenants_gate() {
-    explore("check by hint x evict and insert", 2200, SHALLOW, |turn| {
+    explore("check by hint x evict and insert", 750, SHALLOW, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let ((), found) = race(
@@ -149,7 +149,7 @@ fn a_check_by_hint_never_sees_the_next_tenants_gate() {
 
 #[test]
 fn who_has_a_record_is_found_by_its_hint() {
-    explore("check by hint x first contact of another", 20, BOUNDED, |turn| {
+    explore("check by hint x first contact of another", 140, BOUNDED, |turn| {
         let many = Many::new(2);
         assert!(many.meet(&id(A)));
         let (made, found) = race(turn, &many, |many| many.meet(&id(B)), |many| hinted(many, A));
@@ -160,7 +160,7 @@ fn who_has_a_record_is_found_by_its_hint() {
 
 #[test]
 fn an_operators_ban_survives_an_eviction_that_has_judged() {
-    explore("operator's ban x eviction", 2270, BOUNDED, |turn| {
+    explore("operator's ban x eviction", 10250, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (banned, _) = race(
@@ -183,7 +183,7 @@ fn an_operators_ban_survives_an_eviction_that_has_judged() {
 
 #[test]
 fn own_limits_survive_an_eviction_that_has_judged() {
-    explore("own limits x eviction", 2100, BOUNDED, |turn| {
+    explore("own limits x eviction", 9950, BOUNDED, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (limited, _) = race(

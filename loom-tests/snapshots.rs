@@ -16,7 +16,7 @@ fn view(many: &Many) -> Option<PeerView> {
 
 #[test]
 fn a_ban_that_a_snapshot_has_shown_stays() {
-    explore("earned ban x two snapshots", 100, SHALLOW, |turn| {
+    explore("earned ban x two snapshots", 1070, SHALLOW, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         let (_, views) = race(turn, &many, |many| many.report(&id(A), Outcome::Fatal), |many| [view(many), view(many)]);
@@ -32,7 +32,7 @@ fn a_ban_that_a_snapshot_has_shown_stays() {
 
 #[test]
 fn a_ban_is_shown_whole_when_it_is_given_and_lifted() {
-    explore("operator's ban, unban x snapshot", 900, FULL, |turn| {
+    explore("operator's ban, unban x snapshot", 1390, FULL, |turn| {
         let many = Many::new(1);
         assert!(many.meet(&id(A)));
         for _ in 0..2 {

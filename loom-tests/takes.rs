@@ -67,7 +67,7 @@ fn check(guard: &PeerGuard, refunded: u64) {
 
 #[test]
 fn a_take_without_a_pin_charges_its_own_peer() {
-    explore("take by key x evict and insert", 2300, WHOLE, |turn| {
+    explore("take by key x evict and insert", 17400, WHOLE, |turn| {
         let guard = guard();
         let (a, b) = race(turn, &guard, |guard| take(guard, A, 600, 0), |guard| take(guard, B, 600, 0));
         assert!(a && b, "there is enough for both");
@@ -77,7 +77,7 @@ fn a_take_without_a_pin_charges_its_own_peer() {
 
 #[test]
 fn a_refund_never_fills_the_next_tenants_bucket() {
-    explore("refund by key x evict and insert", 2300, WHOLE, |turn| {
+    explore("refund by key x evict and insert", 17430, WHOLE, |turn| {
         let guard = guard();
         let (a, b) = race(turn, &guard, |guard| take(guard, A, 600, 600), |guard| take(guard, B, 600, 0));
         assert!(a && b, "there is enough for both");
@@ -87,7 +87,7 @@ fn a_refund_never_fills_the_next_tenants_bucket() {
 
 #[test]
 fn a_success_by_key_is_its_own_peers() {
-    explore("admit, success by key x first report of another", 4500, WHOLE, |turn| {
+    explore("admit, success by key x first report of another", 29660, WHOLE, |turn| {
         let guard = guard();
         let (_, _) = race(
             turn,
@@ -106,7 +106,7 @@ fn a_success_by_key_is_its_own_peers() {
 
 #[test]
 fn an_undone_take_gives_the_next_tenant_nothing() {
-    explore("take by key x evict and insert, held", 1200, WHOLE, |turn| {
+    explore("take by key x evict and insert, held", 12300, WHOLE, |turn| {
         let guard = guard();
         let (_, b) = race(
             turn,
