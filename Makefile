@@ -57,7 +57,8 @@ tsan: ## ThreadSanitizer over the tests with threads
 asan: fuzz-build ## AddressSanitizer over the table, and over the C interface by the corpus of its calls
 	$(UNSTABLE) RUSTFLAGS="-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/asan \
 		$(CARGO) test --target $(HOST) --test eviction_race --test one_key_one_record --test threads
-	$(FUZZ_BIN)/c_calls -seed=1 -runs=20000 -max_len=8192 tests/fuzz/corpus/c_calls
+	mkdir -p target/fuzz/asan
+	$(FUZZ_BIN)/c_calls -seed=1 -runs=20000 -max_len=8192 target/fuzz/asan tests/fuzz/corpus/c_calls
 
 FUZZ_TARGETS = id config metrics graphql c_calls
 FUZZ_SECONDS ?= 120
