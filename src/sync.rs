@@ -83,6 +83,24 @@ pub(crate) trait Packed: Copy {
     fn from_bits(bits: u64) -> Self;
 }
 
+/// Implements [`Packed`] for a struct of one `u64`: the word itself.
+macro_rules! packed {
+    ($word:ident) => {
+        impl $crate::sync::Packed for $word {
+            #[inline]
+            fn to_bits(self) -> u64 {
+                self.0
+            }
+
+            #[inline]
+            fn from_bits(bits: u64) -> Self {
+                Self(bits)
+            }
+        }
+    };
+}
+pub(crate) use packed;
+
 impl Packed for u64 {
     fn to_bits(self) -> u64 {
         self

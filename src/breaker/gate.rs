@@ -14,7 +14,7 @@
 //! it stays for as long as the record lives. A gate whose state, forced and B fields are 0 admits.
 
 use super::{BreakerState, Forced};
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type StateField = Field<0, 2>;
 type ForcedField = Field<2, 2>;
@@ -227,17 +227,7 @@ impl From<Gate> for GateWord {
     }
 }
 
-impl Packed for GateWord {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(GateWord);
 
 #[cfg(all(test, not(peerguard_loom)))]
 pub(crate) mod tests {

@@ -16,7 +16,7 @@
 
 use super::gate::Generation;
 use super::window::{SLICES, slices_since};
-use crate::sync::{Field, Ordering, Packed, Word, fence};
+use crate::sync::{Field, Ordering, Word, fence, packed};
 
 type TripField = Field<0, 1>;
 type GenerationField = Field<2, 10>;
@@ -94,15 +94,7 @@ impl Slice {
     }
 }
 
-impl Packed for Slice {
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Slice);
 
 /// The eight slices of one record.
 pub(crate) struct RateWindow {

@@ -13,7 +13,7 @@
 //! for a whole window is told by its last-seen stamp (`idle`), so that a wrap is never taken for a fresh failure.
 
 use super::gate::Generation;
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type GenerationField = Field<0, 10>;
 type SliceField = Field<10, 14>;
@@ -99,15 +99,7 @@ impl FailureWindow {
     }
 }
 
-impl Packed for FailureWindow {
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(FailureWindow);
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {

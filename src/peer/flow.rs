@@ -16,7 +16,7 @@
 //! [`Record::empty_flow`](super::record::Record::empty_flow).
 
 use crate::reputation::outcome::Outcome;
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type LifeField = Field<0, 20>;
 type SyncField = Field<20, 7>;
@@ -73,17 +73,7 @@ impl Flow {
     }
 }
 
-impl Packed for Flow {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Flow);
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {

@@ -9,7 +9,7 @@
 //!
 //! The life is that of the tenancy: a report adds by a CAS that fails on another life, and so needs no pin.
 
-use crate::sync::{Field, Ordering, Packed, Word};
+use crate::sync::{Field, Ordering, Word, packed};
 
 type LifeField = Field<0, 20>;
 type AverageField = Field<32, 32>;
@@ -47,17 +47,7 @@ impl Latency {
     }
 }
 
-impl Packed for Latency {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Latency);
 
 /// Adds a latency, which is finite and not negative, unless the word is of another life by now.
 #[inline(never)]

@@ -11,7 +11,7 @@
 //! is never evicted. `changes` moves with each pin that is given back, so that an evictor's CAS fails when the record
 //! changed after it was judged; it stands at the top, where its overflow falls off.
 
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type LifeField = Field<0, 20>;
 type StateField = Field<20, 2>;
@@ -88,17 +88,7 @@ impl Meta {
     }
 }
 
-impl Packed for Meta {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Meta);
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {

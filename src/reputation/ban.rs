@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::params::Params;
 use crate::clock::{TICK_SHIFT, tick};
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type EndField = Field<0, 44>;
 type ForeverField = Field<44, 1>;
@@ -215,15 +215,7 @@ fn end(ticks: Option<u64>, now: u64) -> End {
     ticks.map_or(End::Never, |ticks| End::At(tick(now).saturating_add(ticks).min(EndField::MAX)))
 }
 
-impl Packed for BanWord {
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(BanWord);
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {

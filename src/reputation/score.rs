@@ -14,7 +14,7 @@ use super::ban::BanWord;
 use super::outcome::Outcome;
 use super::params::Params;
 use crate::clock::{SKEW, TICK_SHIFT, second, tick};
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type PendingField = Field<0, 1>;
 type PeriodField = Field<1, 3>;
@@ -196,17 +196,7 @@ impl ScoreWord {
     }
 }
 
-impl Packed for ScoreWord {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(ScoreWord);
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {

@@ -13,7 +13,7 @@
 use crossbeam_utils::Backoff;
 
 use super::Tenancy;
-use crate::sync::{Field, Ordering, Packed, Word};
+use crate::sync::{Field, Ordering, Word, packed};
 
 type SlotField = Field<0, 28>;
 type LifeField = Field<28, 20>;
@@ -47,17 +47,7 @@ impl Entry {
     }
 }
 
-impl Packed for Entry {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Entry);
 
 /// The control word: a lock, and for each way a byte of its tag, 0 where the way is empty.
 ///
@@ -99,17 +89,7 @@ impl Control {
     }
 }
 
-impl Packed for Control {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Control);
 
 #[repr(C, align(64))]
 pub(super) struct Group {

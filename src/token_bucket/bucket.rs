@@ -7,23 +7,13 @@
 
 use super::rate::{Rate, UNIT_SHIFT};
 use crate::clock::SKEW;
-use crate::sync::{Ordering, Packed, Word};
+use crate::sync::{Ordering, Word, packed};
 
 /// A bucket's word: when all debts are paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PaidAt(u64);
 
-impl Packed for PaidAt {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(PaidAt);
 
 /// A bucket that cannot give what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a byte costs at a rate, kept so that the cost of a request is a product.
 
 use super::rate::{Rate, SECOND};
-use crate::sync::{Field, Packed};
+use crate::sync::{Field, packed};
 
 type DigitsField = Field<0, 58>;
 type ShiftField = Field<58, 6>;
@@ -44,17 +44,7 @@ impl Price {
 /// Binary digits that are kept of a price.
 const DIGITS: u32 = 58;
 
-impl Packed for Price {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Price);
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {

@@ -3,7 +3,7 @@
 //! 0 is unlimited, all ones is "as the guard says" (in a peer's own limits), anything else is bytes per second. Costs are
 //! exact but for being rounded up to a unit.
 
-use crate::sync::Packed;
+use crate::sync::packed;
 
 /// Largest limit: 2^40 bytes per second (1.1 TB/s).
 pub(crate) const MAX_RATE: u64 = 1 << 40;
@@ -81,17 +81,7 @@ impl Rate {
     }
 }
 
-impl Packed for Rate {
-    #[inline]
-    fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
+packed!(Rate);
 
 #[cfg(all(test, not(peerguard_loom)))]
 pub(super) mod tests {
