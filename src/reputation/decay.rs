@@ -35,7 +35,7 @@ impl Decay {
         if self.step == 1 { seconds } else { seconds - seconds % self.step }
     }
 
-    /// How many seconds pass until more than `loss` of `distance` is gone, less one; at most 2^27, which a stamp of 28 bits can tell.
+    /// The most seconds after which no more than `loss` of `distance` is gone; below 2^27, which a stamp of 28 bits can tell.
     pub(super) fn lasts(&self, distance: u64, loss: u64) -> u64 {
         let kept = |&seconds: &u64| {
             let left = self.apply(distance as i64, self.whole(seconds));

@@ -34,7 +34,7 @@ pub(crate) const SCORE_BITS: u32 = 25;
 pub(crate) struct Score(u32);
 
 impl Score {
-    /// Above all.
+    /// A score that no peer has: above all.
     pub(super) const NOBODYS: Self = Self(u32::MAX);
 
     pub(crate) fn new(points: f64) -> Self {

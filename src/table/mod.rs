@@ -222,7 +222,8 @@ impl Table {
         let record = self.record(tenancy.slot);
         // It comes together with what the check reads.
         ask_for_counts(record);
-        // Relaxed: the index word was read with Acquire, so key and gate are of that life or a later one; which, `is_still` tells.
+        // Relaxed: the index word was read with Acquire, so that key and gate are of that life or a later one. `is_still` tells
+        // which.
         if !record.holds(words) {
             return None;
         }

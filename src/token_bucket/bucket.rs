@@ -103,13 +103,14 @@ impl PaidAt {
         if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
     }
 
-    /// Takes `cost` units, at most [`Rate::MOST_UNITS`], at a time that is at least `now` and as roughly known, if they fit whichever
-    /// it is.
+    /// What a take of `cost` units, at most [`Rate::MOST_UNITS`], would do at a time that is at least `now` and at most a grain
+    /// later, if they fit whichever it is.
     ///
-    /// What is left is judged as at `now`, and the take is booked as at the latest: so no more is ever admitted than by the
+    /// What is left is judged as at `now`, and the take is booked as a grain later: so no more is ever admitted than by the
     /// exact time. `None` says nothing about the exact time, nor about limits under which a byte lasts longer than a burst.
     #[inline(always)]
     pub(crate) fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
+        debug_assert!(cost <= Rate::MOST_UNITS);
         let now = now << UNIT_SHIFT;
         let ahead = self.0.wrapping_sub(now);
         // As in `debt`; more than the burst is refused below.

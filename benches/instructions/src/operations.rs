@@ -3,17 +3,20 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use peerguard::{BandwidthConfig, Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, Traffic};
+use peerguard::{BandwidthConfig, Clock, Config, Direction, ManualClock, Outcome, Peer, PeerGuard, PeerId, Traffic};
 
 /// Which group a key falls in, and where in it, is up to the guard's random key; the mean over so many is not.
 pub const PEERS: usize = 1 << 15;
 const BYTES: u64 = 256;
 /// Far from any refusal.
 const LIMIT: u64 = 64_000_000_000;
+/// Successes that bring a newcomer's score to the top, where a node's peers of long standing have theirs.
+const TO_THE_TOP: usize = 25;
 
 /// What an operation works on.
 pub struct Setting {
     guard: PeerGuard,
+    hand: ManualClock,
     ids: Vec<PeerId>,
     /// Ids that the guard has no record of.
     strangers: Vec<PeerId>,
@@ -44,10 +47,12 @@ impl Setting {
         // All buckets are full again.
         hand.advance(Duration::from_secs(3600));
         for id in &ids {
-            let _ = guard.record_success(id, None);
+            for _ in 0..TO_THE_TOP {
+                let _ = guard.record_success(id, None);
+            }
         }
         let handles = ids.iter().map(|id| guard.peer(id)).collect();
-        Setting { guard, ids, strangers, handles }
+        Setting { guard, hand, ids, strangers, handles }
     }
 
     /// Opens every peer's breaker.
@@ -105,6 +110,19 @@ pub const ALL: &[(&str, Work)] = &[
         count(&s.ids, |id| {
             let _ = black_box(s.guard.record_success(id, black_box(Some(20.0))));
         });
+    }),
+    ("record_success, the first in a second", |s| {
+        s.hand.advance(Duration::from_secs(1));
+        count(&s.ids, |id| {
+            let _ = black_box(s.guard.record_success(id, None));
+        })
+    }),
+    ("record_success below the top", |s| {
+        // The scores have decayed by more than a success is worth.
+        s.hand.advance(Duration::from_secs(24 * 3600));
+        count(&s.ids, |id| {
+            let _ = black_box(s.guard.record_success(id, None));
+        })
     }),
     ("record_failure", |s| {
         count(&s.ids, |id| {
