@@ -24,15 +24,16 @@
  *
  * What holds for every function:
  *
- * - Answers. PEERGUARD_OK (0) is yes or done; PEERGUARD_NO (1) is no; what is negative is an error, and then nothing was
- *   done. Refusals are not errors.
+ * - Answers. PEERGUARD_OK (0) is yes or done; PEERGUARD_NO (1) is no; what is negative is an error, and then, but for
+ *   PEERGUARD_ERR_PANIC, nothing was done. Refusals are not errors.
  * - Memory. What is handed out is copied into memory of yours; nothing is borrowed. The only texts that are returned are
  *   static. Pointers are used during the call only, except a clock's context.
  * - Pointers. NULL and misaligned ones are refused with a code; NULL is fine only where it says so. That the memory is
  *   there and large enough cannot be checked.
  * - Structs that may grow begin with struct_size; set it to the sizeof of yours, or let the init function do it.
- * - Handles (guards, peers, snapshots, exporters, texts) are 64-bit values, not pointers. One that was freed, that is of another kind, or
- *   that was never given out is refused with a code. Freeing waits for the calls that other threads are making on it.
+ * - Handles (guards, peers, snapshots, exporters, texts) are 64-bit values, not pointers. One that was freed, that is of
+ *   another kind, or that was never given out is refused with a code. Freeing waits for the calls that other threads are
+ *   making on it.
  * - Threads. Every function may be called from any thread at any time, on the same handles too. None blocks another but
  *   the frees and the publications of an exporter. Memory that you pass must not be written by others meanwhile.
  * - Not from inside: a call on a handle that is made by a clock of yours, or by a signal handler, while the same thread is
@@ -1120,7 +1121,7 @@ int32_t peerguard_peer_report(peerguard_peer peer,
 
 // Reports for a peer whose gate word was loaded (see `peerguard_peer_gate`) instead of a permit taken.
 //
-// `generation`: from that word. `sent`, `received`: bytes that were moved. `recorded` may be NULL. Any thread, lock-free.
+// `generation`: from that word. `traffic`: bytes that were moved; it and `recorded` may be NULL. Any thread, lock-free.
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_PERMIT for a generation that no word has; PEERGUARD_ERR_ENUM, _ALIGNMENT, _HANDLE,
 // _FREED, _REENTRANT.

@@ -243,7 +243,7 @@ pub unsafe extern "C" fn peerguard_peer_report(
 
 /// Reports for a peer whose gate word was loaded (see `peerguard_peer_gate`) instead of a permit taken.
 ///
-/// `generation`: from that word. `sent`, `received`: bytes that were moved. `recorded` may be NULL. Any thread, lock-free.
+/// `generation`: from that word. `traffic`: bytes that were moved; it and `recorded` may be NULL. Any thread, lock-free.
 ///
 /// Returns PEERGUARD_OK; PEERGUARD_ERR_PERMIT for a generation that no word has; PEERGUARD_ERR_ENUM, _ALIGNMENT, _HANDLE,
 /// _FREED, _REENTRANT.
