@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Errors, for errors.Is. With each of them nothing was done.
+// Errors, for errors.Is. With each of them but ErrInternal nothing was done.
 var (
 	// ErrRefused is what every [Refusal] is.
 	ErrRefused = errors.New("peerguard: refused")
-	// ErrClosed: the guard, peer or snapshot was closed.
+	// ErrClosed: the guard, peer or exporter was closed.
 	ErrClosed = errors.New("peerguard: closed")
 	// ErrConfig: a configured value is out of its range.
 	ErrConfig = errors.New("peerguard: configuration")

@@ -82,7 +82,7 @@ func configFailure(status C.int32_t, raw *C.peerguard_config) error {
 	return fmt.Errorf("%w: %s", ErrConfig, C.GoString(&why[0]))
 }
 
-// Close ends the guard: calls that come later get [ErrClosed]. Peers and snapshots of it work on until they are closed
+// Close ends the guard: calls that come later get [ErrClosed]. Peers and exporters of it work on until they are closed
 // themselves. To close twice is fine.
 func (g *Guard) Close() error {
 	if g.closed.Swap(true) {
