@@ -130,7 +130,7 @@ static peerguard_exporter show(peerguard_guard guard, const char *where) {
     options.address = where;
     answer = peerguard_exporter_new(guard, &options, &exporter, &number);
     if (answer != PEERGUARD_OK) {
-        fprintf(stderr, "%s: %s, %s\n", where, peerguard_status_text(answer), strerror(number));
+        fprintf(stderr, "%s: %s%s%s\n", where, peerguard_status_text(answer), number ? ", " : "", number ? strerror(number) : "");
         exit(2);
     }
     peerguard_exporter_address(exporter, address, sizeof address);
