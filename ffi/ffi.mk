@@ -80,10 +80,12 @@ install: capi
 		-e 's|@VERSION@|$(FFI_VERSION)|' ffi/pkgconfig/peerguard.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/peerguard.pc
 	sed -e 's|@VERSION@|$(FFI_VERSION)|' ffi/cmake/peerguard-config-version.cmake.in \
 		> $(DESTDIR)$(LIBDIR)/cmake/peerguard/peerguard-config-version.cmake
-	install -m 644 ffi/cmake/peerguard-config.cmake $(DESTDIR)$(LIBDIR)/cmake/peerguard/
+	sed -e "s|@INCLUDEDIR@|$$(realpath -ms --relative-to=$(LIBDIR)/cmake/peerguard $(INCLUDEDIR))|" \
+		ffi/cmake/peerguard-config.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/peerguard/peerguard-config.cmake
 
 # The C tests: under the sanitizers and valgrind, and from a staged install through pkg-config and through CMake.
 FFI_STAGE := target/ffi/stage
+FFI_ELSEWHERE := $(abspath $(FFI_STAGE))/elsewhere
 FFI_T := target/ffi/tests
 FFI_ASAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FFI_PKG = PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig pkg-config
@@ -153,6 +155,9 @@ ffi-installed: capi
 	cmake -S ffi/tests/cmake -B $(FFI_T)/cmake -DCMAKE_PREFIX_PATH=$(abspath $(FFI_STAGE)) > $(FFI_T)/cmake.log
 	cmake --build $(FFI_T)/cmake >> $(FFI_T)/cmake.log
 	cd $(FFI_T)/cmake && ctest --output-on-failure
+	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) install PREFIX=$(abspath $(FFI_STAGE)) \
+		LIBDIR=$(FFI_ELSEWHERE)/lib/arch INCLUDEDIR=$(FFI_ELSEWHERE)/include/own
+	cmake -S ffi/tests/cmake -B $(FFI_T)/cmake/elsewhere -Dpeerguard_DIR=$(FFI_ELSEWHERE)/lib/arch/cmake/peerguard >> $(FFI_T)/cmake.log
 
 FFI_VALGRIND := valgrind -q --leak-check=full --error-exitcode=9
 
