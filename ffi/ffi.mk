@@ -148,6 +148,7 @@ ffi-abi-baseline: $(FFI_T)/current.abi
 	cp $(FFI_T)/current.abi ffi/abi/peerguard.abi
 
 ffi-installed: capi
+	mkdir -p $(FFI_T)
 	rm -rf $(FFI_STAGE) $(FFI_T)/cmake
 	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) install PREFIX=$(abspath $(FFI_STAGE))
 	$(CC) -std=c99 $(FFI_STRICT) ffi/tests/behaviour.c $$($(FFI_PKG) --cflags --libs peerguard) -lm -o $(FFI_T)/behaviour-shared
@@ -162,6 +163,7 @@ ffi-installed: capi
 FFI_VALGRIND := valgrind -q --leak-check=full --error-exitcode=9
 
 ffi-valgrind: capi
+	mkdir -p $(FFI_T)
 	$(CC) -std=c99 -g ffi/tests/behaviour.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/behaviour-plain
 	$(FFI_VALGRIND) --errors-for-leak-kinds=definite,indirect,possible $(FFI_T)/behaviour-plain
 	$(CC) -std=c99 -g ffi/tests/exporters.c -Iinclude $(FFI_OUT)/libpeerguard.a $(FFI_LIBS) -o $(FFI_T)/exporters-plain
