@@ -25,7 +25,7 @@ FFI_LIBS := -lpthread -ldl -lm
 #
 # The static library is linked into one object whose other symbols are made local, so that a host can link another Rust
 # library beside it.
-capi: $(FFI_OUT)/.built
+capi: $(FFI_OUT)/.built ## the C library, static and shared, in target/ffi
 
 # Changes when other features are asked for.
 $(FFI_OUT)/features: FORCE
@@ -63,13 +63,12 @@ define ffi_build
 	ln -sf $(FFI_SONAME) $(3)/libpeerguard.so
 endef
 
-# Renders include/peerguard.h anew.
-header:
+header: ## renders include/peerguard.h anew
 	$(CARGO) build --features capi --message-format=json 2>/dev/null \
 		| sed -n 's/.*"package_id":"[^"]*peerguard[#@][^"]*".*"out_dir":"\([^"]*\)".*/\1/p' \
 		| tail -1 | xargs -I{} cp {}/peerguard.h include/peerguard.h
 
-install: capi
+install: capi ## header, C++ wrapper, libraries, pkg-config and CMake, into PREFIX
 	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/peerguard
 	install -m 644 include/peerguard.h include/peerguard.hpp $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 $(FFI_OUT)/libpeerguard.a $(DESTDIR)$(LIBDIR)/
@@ -90,7 +89,7 @@ FFI_T := target/ffi/tests
 FFI_ASAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FFI_PKG = PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig pkg-config
 
-ffi-test: capi ffi-symbols ffi-header-check ffi-abi ffi-sanitized ffi-matrix ffi-faults ffi-two-rusts ffi-installed ffi-valgrind ffi-examples
+ffi-test: capi ffi-symbols ffi-header-check ffi-abi ffi-sanitized ffi-matrix ffi-faults ffi-two-rusts ffi-installed ffi-valgrind ffi-examples ## the C and C++ tests
 
 .PHONY: ffi-header-check ffi-sanitized ffi-matrix ffi-faults ffi-installed ffi-valgrind ffi-abi-baseline
 
@@ -175,21 +174,21 @@ ffi-valgrind: capi
 GO ?= go
 ffi_fresh = -ldflags="-X main.library=$$(cksum < $(abspath ffi/go/lib/libpeerguard.a) | cut -d' ' -f1)"
 
-go: capi
+go: capi ## the static library for ffi/go, and the Go module built with it
 	cp $(FFI_OUT)/libpeerguard.a ffi/go/lib/
 	cd ffi/go && $(GO) build ./...
 
 .PHONY: ffi-go ffi-go-bench
 
 # Vetted, under the race detector and the strict check of cgo's pointers, and once more against the installed library.
-ffi-go: go ffi-installed
+ffi-go: go ffi-installed ## the Go tests
 	cd ffi/go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
 	cd ffi/go && $(GO) test -count=1 -race ./...
 	cd ffi/go && GOEXPERIMENT=cgocheck2 $(GO) test -count=1 ./...
 	cd ffi/go && LD_LIBRARY_PATH=$(abspath $(FFI_STAGE))/lib PKG_CONFIG_PATH=$(abspath $(FFI_STAGE))/lib/pkgconfig \
 		$(GO) test -count=1 -tags peerguard_system ./...
 
-ffi-go-bench: go
+ffi-go-bench: go ## what calls from Go cost
 	cd ffi/go/bench && $(GO) run $(ffi_fresh) .
 
 .PHONY: ffi-examples ffi-two-rusts ffi-cost
@@ -208,6 +207,5 @@ ffi-two-rusts: capi
 	$(CC) -std=c99 $(FFI_STRICT) -Iinclude ffi/tests/two_rusts.c $(FFI_OUT)/libpeerguard.a $(FFI_T)/libother.a $(FFI_LIBS) -o $(FFI_T)/two-rusts
 	$(FFI_T)/two-rusts
 
-# What a C call costs beside the same call in Rust.
-ffi-cost:
+ffi-cost: ## what a C call costs beside the same call in Rust
 	$(CARGO) run --quiet --profile capi -p peerguard-ffi-bench
