@@ -10,15 +10,16 @@ use crate::config::PeerLimits;
 use crate::peer::admit::Demand;
 use crate::sync::Ordering;
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::{Bucket, Burst, Limit};
+use crate::token_bucket::bucket::{Burst, Limit};
 use crate::token_bucket::rate::Rate;
+use crate::token_bucket::shared::SharedBucket;
 
 const OVER: u64 = START + 11 * SECOND;
 
 /// A record, and the bucket of all peers.
 struct Node {
     one: Arc<One>,
-    global: Bucket,
+    global: SharedBucket,
 }
 
 impl Node {
@@ -31,8 +32,8 @@ impl Node {
 
     fn owed(&self) -> [u64; 2] {
         let limit = Limit::new(Rate::new(1_000), &Burst::new(SECOND));
-        [&self.one.record.buckets[0], &self.global]
-            .map(|bucket| limit.rate.bytes_within(bucket.paid_at().debt(OVER, limit.burst)))
+        let peer = self.one.record.buckets[0].paid_at().debt(OVER, limit.burst);
+        [peer, self.global.debt(OVER, limit.burst)].map(|debt| limit.rate.bytes_within(debt))
     }
 }
 
@@ -40,7 +41,7 @@ impl Node {
 fn the_loser_of_the_last_probe_owes_no_bytes() {
     explore("two byte requests for one probe", 470, FULL, |turn| {
         let (one, _) = One::opened(&config());
-        let node = Arc::new(Node { one, global: Bucket::new(OVER) });
+        let node = Arc::new(Node { one, global: SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, OVER) });
         let (a, b) = race(turn, &node, |node| node.admit(300), |node| node.admit(400));
         assert!(!(a && b), "there is one probe");
         // Both fit the buckets together, so bytes refuse nobody.

@@ -10,6 +10,7 @@ use crate::sync::{Ordering, Word};
 use crate::token_bucket::bucket::{Bucket, Burst, Limit};
 use crate::token_bucket::rate::Rate;
 use crate::token_bucket::setting::Setting;
+use crate::token_bucket::shared::SharedBucket;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -26,6 +27,11 @@ fn take(bucket: &Bucket, bytes: u64, now: u64) -> bool {
 /// Bytes that are owed.
 fn owed(bucket: &Bucket, now: u64) -> u64 {
     limit().rate.bytes_within(bucket.paid_at().debt(now, limit().burst))
+}
+
+/// The same of the bucket of all peers.
+fn owed_by_all(bucket: &SharedBucket) -> u64 {
+    limit().rate.bytes_within(bucket.debt(START, limit().burst))
 }
 
 #[test]
@@ -65,12 +71,13 @@ fn two_takers_of_an_idle_bucket_spend_no_token_twice() {
 /// A peer's bucket, and that of all peers, which has room for 1000 bytes.
 struct Pair {
     peers: [Bucket; 2],
-    global: Bucket,
+    global: SharedBucket,
 }
 
 impl Pair {
     fn new() -> Arc<Self> {
-        Arc::new(Self { peers: [Bucket::new(START), Bucket::new(START)], global: Bucket::new(START) })
+        let global = SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, START);
+        Arc::new(Self { peers: [Bucket::new(START), Bucket::new(START)], global })
     }
 
     fn charge(&self, peer: usize, bytes: u64) -> Result<Charge, Rejection> {
@@ -95,7 +102,7 @@ fn both_buckets_or_neither() {
                 }
             }
         }
-        assert_eq!(owed(&pair.global, START), 600, "the global bucket was charged once");
+        assert_eq!(owed_by_all(&pair.global), 600, "the global bucket was charged once");
     });
 }
 
@@ -103,12 +110,12 @@ fn both_buckets_or_neither() {
 fn an_undone_take_keeps_another_takers_bytes() {
     explore("take undone x take of one peer", 20, FULL, |turn| {
         let pair = Pair::new();
-        assert!(take(&pair.global, 500, START), "half of the global burst");
+        assert!(pair.global.take(limit().rate.cost(500), START, &limit()).is_ok(), "half of the global burst");
         let (a, b) = race(turn, &pair, |pair| pair.charge(0, 600), |pair| take(&pair.peers[0], 300, START));
         assert_eq!(a.map_err(|no| no.reason), Err(Reason::GlobalBytes), "600 bytes do not fit the global bucket");
         assert!(b, "300 and 600 bytes fit the peer's bucket together");
         assert_eq!(owed(&pair.peers[0], START), 300, "the undone take is gone and the other one stands");
-        assert_eq!(owed(&pair.global, START), 500, "the global bucket was not touched");
+        assert_eq!(owed_by_all(&pair.global), 500, "the global bucket was not touched");
     });
 }
 
@@ -128,7 +135,7 @@ fn a_refund_gives_back_once_and_exactly() {
         );
         let expected = if ok { 500 } else { 0 };
         assert_eq!(owed(&pair.peers[0], START), expected, "what was refunded is not owed, what was taken is");
-        assert_eq!(owed(&pair.global, START), expected, "in both buckets");
+        assert_eq!(owed_by_all(&pair.global), expected, "in both buckets");
     });
 }
 

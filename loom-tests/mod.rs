@@ -13,6 +13,7 @@ mod first_contact;
 mod flows;
 #[cfg(feature = "capi")]
 mod handles;
+mod lending;
 mod probes;
 mod publication;
 mod rates;

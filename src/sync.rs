@@ -75,6 +75,48 @@ macro_rules! local {
 #[cfg(feature = "capi")]
 pub(crate) use {global, local};
 
+/// A number of the calling thread's, for what threads should not share. Those that start one after the other have numbers one
+/// after the other.
+#[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    use std::cell::Cell;
+    use std::sync::atomic::AtomicUsize;
+
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    std::thread_local! { static NUMBER: Cell<usize> = const { Cell::new(0) } }
+
+    let number = NUMBER.get();
+    if number != 0 {
+        return number;
+    }
+    // Relaxed: a number orders nothing.
+    NUMBER.replace(NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.get()
+}
+
+/// Models say for which thread they act.
+#[cfg(peerguard_loom)]
+pub(crate) fn thread_number() -> usize {
+    0
+}
+
+/// As many as the scheduler tells apart.
+#[cfg(peerguard_shuttle)]
+pub(crate) fn thread_number() -> usize {
+    shuttle::thread::current().id().into()
+}
+
+/// How many threads may be at work at once. One under loom, but for models that say otherwise.
+pub(crate) fn parallelism() -> usize {
+    #[cfg(peerguard_loom)]
+    return 1;
+    #[cfg(peerguard_shuttle)]
+    return 2;
+    #[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// A value that is one 64-bit word: several fields that change together.
 ///
 /// `from_bits(to_bits(x)) == x` for every value that the crate can build; each packed type has a test of it.

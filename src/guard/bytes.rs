@@ -17,8 +17,9 @@ use crate::peer::record::Record;
 use crate::sync::Ordering;
 use crate::table::{Found, Tenancy};
 use crate::token_bucket::Direction;
-use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
+use crate::token_bucket::bucket::{Limit, PaidAt, Short, Taken};
 use crate::token_bucket::rate::Rate;
+use crate::token_bucket::shared::SharedBucket;
 
 /// Bytes that a caller asks for.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +80,9 @@ impl Inner {
     }
 
     #[inline]
-    pub(super) fn global_limit(&self, direction: Direction) -> Option<(&Bucket, Limit)> {
-        self.limit(self.global_rates[direction.index()].rate()).map(|limit| (&*self.global[direction.index()], limit))
+    pub(super) fn global_limit(&self, direction: Direction) -> Option<(&SharedBucket, Limit)> {
+        let bucket = &self.global[direction.index()];
+        self.limit(bucket.rate()).map(|limit| (bucket, limit))
     }
 
     /// Takes bytes for a peer by key.
@@ -153,12 +155,12 @@ impl Inner {
         }
         let recent = self.clock.recent();
         let i = want.direction.index();
-        let (bucket, global) = (&record.buckets[i], &*self.global[i]);
+        let (bucket, global) = (&record.buckets[i], &self.global[i]);
         // Both takes are worked out before the first CAS, which later loads would wait for.
-        let charge =
-            Charge { peer: self.peer_cost(tenancy.slot, gate, want), global: self.global_rates[i].cost(want.bytes) };
-        let takes = |bucket: &Bucket, cost| bucket.paid_at().take_at_about(cost, recent, &self.rough);
-        let (Some(from_peer), Some(from_all)) = (takes(bucket, charge.peer), takes(global, charge.global)) else {
+        let charge = Charge { peer: self.peer_cost(tenancy.slot, gate, want), global: global.cost(want.bytes) };
+        let from_peer = bucket.paid_at().take_at_about(charge.peer, recent, &self.rough);
+        let from_all = global.offer(charge.global, recent, &self.rough);
+        let (Some(from_peer), Some(from_all)) = (from_peer, from_all) else {
             return Err(Some(recent));
         };
         let mut taken = None;
@@ -168,7 +170,7 @@ impl Inner {
                 return Err(Some(recent));
             }
         }
-        if charge.global != 0 && global.carry_out(from_all, charge.global, recent, &self.rough).is_none() {
+        if charge.global != 0 && !global.accept(from_all, charge.global, recent, &self.rough) {
             if let Some(taken) = taken {
                 self.put_back(seen, tenancy, want.direction, taken, charge.peer);
             }
@@ -200,7 +202,7 @@ impl Inner {
     /// that still stands as the take left it, and is given nothing else.
     #[cold]
     #[inline(never)]
-    fn put_back(&self, seen: Option<&PeerId>, tenancy: Tenancy, direction: Direction, taken: Taken, cost: u64) {
+    fn put_back(&self, seen: Option<&PeerId>, tenancy: Tenancy, direction: Direction, taken: Taken<PaidAt>, cost: u64) {
         let bucket = &self.table.record(tenancy.slot).buckets[direction.index()];
         let pin = seen.map(|id| self.table.pin(tenancy, id));
         match pin {

@@ -137,7 +137,7 @@ impl Inner {
 
     fn global_bucket(&self, direction: Direction, now: u64) -> Option<BucketView> {
         let (bucket, limit) = self.global_limit(direction)?;
-        Some(bucket_view(&limit, bucket.paid_at().debt(now, limit.burst)))
+        Some(bucket_view(&limit, bucket.debt(now, limit.burst)))
     }
 }
 

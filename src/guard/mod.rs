@@ -22,8 +22,6 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crossbeam_utils::CachePadded;
-
 pub use batch::AdmitBatch;
 pub use explain::{BucketView, Explanation, ScoreParts};
 pub use handle::Peer;
@@ -35,12 +33,13 @@ use crate::counters::Counters;
 use crate::error::ConfigError;
 use crate::event::ring::Ring;
 use crate::peer::{Rules, Site};
-use crate::sync::Word;
+use crate::sync::{Word, parallelism};
 use crate::table::Table;
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::{Bucket, Rough};
 use crate::token_bucket::rate::Rate;
 use crate::token_bucket::setting::Setting;
+use crate::token_bucket::shared::SharedBucket;
 
 /// Breaker, reputation and byte limits of every peer, under one gate.
 ///
@@ -75,12 +74,10 @@ pub(crate) struct Inner {
     wall_offset: Word<u64>,
     /// Most bytes that a snapshot has shown, by direction.
     shown_bytes: [Word<u64>; 2],
-    /// Bytes of all peers together, by direction.
-    global: [CachePadded<Bucket>; 2],
+    /// Bytes of all peers together, and their limits, by direction.
+    global: [SharedBucket; 2],
     /// Bytes of each peer that has no record, all together, by direction.
     untracked: [Bucket; 2],
-    /// Limits of all peers together, by direction.
-    global_rates: [Setting; 2],
     /// Limits of each peer that has none of its own, by direction.
     peer_rates: [Setting; 2],
 }
@@ -104,12 +101,11 @@ impl PeerGuard {
         config.validate()?;
         let (keys, salt) = random_numbers();
         let now = clock.now();
-        let bucket = |_| CachePadded::new(Bucket::new(now));
         let limits = config.bandwidth.limits();
         let rules = Rules::new(&config, salt);
+        let threads = parallelism();
         let inner = Inner {
             rough: Rough::new(clock.grain(), &rules.burst),
-            rules,
             table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
             counters: Counters::new(),
             events: Ring::new(config.event_capacity),
@@ -118,10 +114,11 @@ impl PeerGuard {
             wall_offset: Word::new(0),
             shown_bytes: [Word::new(0), Word::new(0)],
             lost: Word::new(0),
-            global: Direction::ALL.map(bucket),
+            global: [limits.upload, limits.download]
+                .map(|limit| SharedBucket::new(Rate::new(limit), &rules.burst, threads, now)),
             untracked: Direction::ALL.map(|_| Bucket::new(now)),
-            global_rates: [limits.upload, limits.download].map(|limit| Setting::new(Rate::new(limit))),
             peer_rates: [limits.per_peer_upload, limits.per_peer_download].map(|limit| Setting::new(Rate::new(limit))),
+            rules,
             config,
             clock,
         };
@@ -143,9 +140,9 @@ impl PeerGuard {
     /// The limits in force.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let get = |setting: &Setting| setting.rate().get().unwrap_or(0);
-        let [upload, download] = &self.inner.global_rates;
-        let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
+        let get = |rate: Rate| rate.get().unwrap_or(0);
+        let [upload, download] = self.inner.global.each_ref().map(SharedBucket::rate);
+        let [per_peer_upload, per_peer_download] = self.inner.peer_rates();
         Limits {
             upload: get(upload),
             download: get(download),
@@ -161,19 +158,14 @@ impl PeerGuard {
     /// The field that is out of its range; then nothing is changed.
     pub fn update_limits(&self, limits: Limits) -> Result<(), ConfigError> {
         limits.validate()?;
-        let set = |setting: &Setting, limit| setting.set(Rate::new(limit));
-        let [upload, download] = &self.inner.global_rates;
-        let [per_peer_upload, per_peer_download] = &self.inner.peer_rates;
         let now = self.inner.clock.now();
-        for (setting, bucket) in [upload, download].into_iter().zip(&self.inner.global) {
-            if setting.rate().is_unlimited() {
-                bucket.fill(now);
-            }
+        for (bucket, limit) in self.inner.global.iter().zip([limits.upload, limits.download]) {
+            bucket.set_rate(Rate::new(limit), now);
         }
-        set(upload, limits.upload);
-        set(download, limits.download);
-        set(per_peer_upload, limits.per_peer_upload);
-        set(per_peer_download, limits.per_peer_download);
+        let per_peer = [limits.per_peer_upload, limits.per_peer_download];
+        for (setting, limit) in self.inner.peer_rates.iter().zip(per_peer) {
+            setting.set(Rate::new(limit));
+        }
         Ok(())
     }
 }

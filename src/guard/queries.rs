@@ -138,8 +138,8 @@ impl PeerGuard {
     #[must_use]
     pub fn dump_global_words(&self) -> Vec<u64> {
         let [upload, download] = &self.inner.global;
-        let shared = [&**upload, &**download].into_iter().chain(&self.inner.untracked);
-        shared.map(|bucket| bucket.paid_at().to_bits()).collect()
+        let shared = [upload, download].map(|bucket| bucket.account().to_bits());
+        shared.into_iter().chain(self.inner.untracked.iter().map(|bucket| bucket.paid_at().to_bits())).collect()
     }
 
     /// Index words looked at by a check of this key, and the shards that it may stand in, of how many: for tests of the table.
@@ -247,7 +247,7 @@ impl Inner {
     /// Limit of all peers together, and what its bucket holds.
     fn global_state(&self, direction: Direction, now: u64) -> (u64, Option<u64>) {
         let Some((bucket, limit)) = self.global_limit(direction) else { return (0, None) };
-        let room = limit.burst - bucket.paid_at().debt(now, limit.burst);
+        let room = limit.burst - bucket.debt(now, limit.burst);
         (limit.rate.get().unwrap_or(0), Some(limit.rate.bytes_within(room)))
     }
 }

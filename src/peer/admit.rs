@@ -15,14 +15,15 @@ use crate::counters::Total;
 use crate::decision::{Reason, Rejection};
 use crate::event::EventKind;
 use crate::sync::Ordering;
-use crate::token_bucket::bucket::{Bucket, Limit, Short, Taken};
+use crate::token_bucket::bucket::{Bucket, Limit, PaidAt, Short, Taken};
+use crate::token_bucket::shared::{Account, SharedBucket};
 
 /// Bytes asked for, and the limits that they are asked from; `None` = unlimited.
 #[derive(Clone, Copy)]
 pub(crate) struct Demand<'a> {
     pub(crate) bytes: u64,
     pub(crate) peer: Option<(&'a Bucket, Limit)>,
-    pub(crate) global: Option<(&'a Bucket, Limit)>,
+    pub(crate) global: Option<(&'a SharedBucket, Limit)>,
 }
 
 /// What was taken from the buckets, in units: what a refund gives back.
@@ -35,8 +36,8 @@ pub(crate) struct Charge {
 /// A take that can still be undone.
 struct Held<'a> {
     demand: &'a Demand<'a>,
-    peer: Option<Taken>,
-    global: Option<Taken>,
+    peer: Option<Taken<PaidAt>>,
+    global: Option<Taken<Account>>,
     charge: Charge,
 }
 
@@ -86,10 +87,10 @@ impl<'a> Demand<'a> {
 
     /// Most bytes that both buckets have at `now`, up to what is asked.
     pub(crate) fn available(&self, now: u64) -> u64 {
-        let within = |(bucket, limit): &(&Bucket, Limit)| {
-            limit.rate.bytes_within(limit.burst - bucket.paid_at().debt(now, limit.burst))
-        };
-        [&self.peer, &self.global].into_iter().flatten().map(within).fold(self.bytes, u64::min)
+        let within = |limit: &Limit, debt: u64| limit.rate.bytes_within(limit.burst - debt);
+        let of_peer = self.peer.iter().map(|(bucket, limit)| within(limit, bucket.paid_at().debt(now, limit.burst)));
+        let of_all = self.global.iter().map(|(bucket, limit)| within(limit, bucket.debt(now, limit.burst)));
+        of_peer.chain(of_all).fold(self.bytes, u64::min)
     }
 }
 

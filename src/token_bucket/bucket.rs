@@ -88,6 +88,48 @@ impl Rough {
     pub(crate) fn is_exact(&self) -> bool {
         self.grain == 0
     }
+
+    /// For a bucket that owes at least `floor` units.
+    pub(super) fn above(self, floor: u64) -> Self {
+        Self { grain: self.grain + floor, ..self }
+    }
+
+    /// Units in half a burst.
+    pub(super) fn half(&self) -> u64 {
+        self.burst / 2
+    }
+
+    /// What a bucket whose word lies `ahead` of a time, in units, owes after a take of `cost` units, at most
+    /// [`Rate::MOST_UNITS`]; `None` where they may not fit. See [`PaidAt::take_at_about`].
+    #[inline(always)]
+    pub(super) fn fit(&self, ahead: u64, cost: u64) -> Option<u64> {
+        debug_assert!(cost <= Rate::MOST_UNITS);
+        // As in `debt`; more than the burst is refused below.
+        let debt = if ahead > self.burst + (SKEW << UNIT_SHIFT) { self.grain } else { ahead.max(self.grain) };
+        let owed = debt + cost;
+        (owed <= self.burst).then_some(owed)
+    }
+}
+
+/// What is owed, at most `burst`, when a bucket's word lies `ahead` of now; all in units.
+#[inline]
+pub(super) fn debt(ahead: u64, burst: u64) -> u64 {
+    if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
+}
+
+impl Limit {
+    /// What is owed after a take of `cost` units, all in units.
+    #[inline]
+    pub(super) fn fit(&self, debt: u64, cost: u64) -> Result<u64, Short> {
+        let room = self.burst - debt;
+        if cost <= room {
+            return Ok(debt + cost);
+        }
+        if cost > self.burst {
+            return Err(Short::Exceeds);
+        }
+        Err(Short::For((cost - room).div_ceil(1 << UNIT_SHIFT)))
+    }
 }
 
 impl PaidAt {
@@ -96,41 +138,38 @@ impl PaidAt {
         Self(now << UNIT_SHIFT)
     }
 
+    /// A bucket that owes so many units at `now`.
+    #[inline(always)]
+    fn owing(owed: u64, now: u64) -> Self {
+        Self((now << UNIT_SHIFT).wrapping_add(owed))
+    }
+
+    /// Units from now to the word's time; one that has passed is far ahead.
+    #[inline(always)]
+    fn ahead(self, now: u64) -> u64 {
+        self.0.wrapping_sub(now << UNIT_SHIFT)
+    }
+
     /// What is owed at `now`, in units, at most `burst`.
     #[inline]
     pub(crate) fn debt(self, now: u64, burst: u64) -> u64 {
-        let ahead = self.0.wrapping_sub(now << UNIT_SHIFT);
-        if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
+        debt(self.ahead(now), burst)
     }
 
-    /// What a take of `cost` units, at most [`Rate::MOST_UNITS`], would do at a time that is at least `now` and at most a grain
-    /// later, if they fit whichever it is.
+    /// What a take of `cost` units would do at a time that is at least `now` and at most a grain later, if they fit whichever
+    /// it is.
     ///
     /// What is left is judged as at `now`, and the take is booked as a grain later: so no more is ever admitted than by the
     /// exact time. `None` says nothing about the exact time, nor about limits under which a byte lasts longer than a burst.
     #[inline(always)]
-    pub(crate) fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
-        debug_assert!(cost <= Rate::MOST_UNITS);
-        let now = now << UNIT_SHIFT;
-        let ahead = self.0.wrapping_sub(now);
-        // As in `debt`; more than the burst is refused below.
-        let debt = if ahead > rough.burst + (SKEW << UNIT_SHIFT) { rough.grain } else { ahead.max(rough.grain) };
-        let owed = debt + cost;
-        (owed <= rough.burst).then(|| Taken { before: self, after: Self(now.wrapping_add(owed)) })
+    pub(crate) fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Taken<Self>> {
+        rough.fit(self.ahead(now), cost).map(|owed| Taken { before: self, after: Self::owing(owed, now) })
     }
 
     /// Takes `cost` units at `now`.
     #[inline]
     pub(crate) fn take(self, cost: u64, now: u64, limit: &Limit) -> Result<Self, Short> {
-        let debt = self.debt(now, limit.burst);
-        let room = limit.burst - debt;
-        if cost <= room {
-            return Ok(Self((now << UNIT_SHIFT).wrapping_add(debt + cost)));
-        }
-        if cost > limit.burst {
-            return Err(Short::Exceeds);
-        }
-        Err(Short::For((cost - room).div_ceil(1 << UNIT_SHIFT)))
+        limit.fit(self.debt(now, limit.burst), cost).map(|owed| Self::owing(owed, now))
     }
 }
 
@@ -159,7 +198,7 @@ impl Bucket {
     ///
     /// The loop ends: each failed CAS is another thread's take or refund.
     #[inline]
-    pub(crate) fn take(&self, cost: u64, now: u64, limit: &Limit) -> Result<Taken, Short> {
+    pub(crate) fn take(&self, cost: u64, now: u64, limit: &Limit) -> Result<Taken<PaidAt>, Short> {
         loop {
             let before = self.paid_at();
             let after = before.take(cost, now, limit)?;
@@ -176,7 +215,7 @@ impl Bucket {
     /// `taken`: as it was worked out from the word. Who takes from two buckets works both out first, so that the second does
     /// not wait for the first CAS.
     #[inline(always)]
-    pub(crate) fn carry_out(&self, mut taken: Taken, cost: u64, now: u64, rough: &Rough) -> Option<Taken> {
+    pub(crate) fn carry_out(&self, mut taken: Taken<PaidAt>, cost: u64, now: u64, rough: &Rough) -> Option<Taken<PaidAt>> {
         // Relaxed: as in `take`.
         while !self.paid_at.swap_if(taken.before, taken.after, Ordering::Relaxed, Ordering::Relaxed) {
             taken = self.paid_at().take_at_about(cost, now, rough)?;
@@ -185,14 +224,14 @@ impl Bucket {
     }
 
     /// Undoes a take whose request was refused elsewhere: the word as it was, unless someone has used it since.
-    pub(crate) fn undo(&self, taken: Taken, cost: u64) {
+    pub(crate) fn undo(&self, taken: Taken<PaidAt>, cost: u64) {
         if !self.restore(taken) {
             self.refund(cost);
         }
     }
 
     /// The word as it was before a take; `false`, and nothing done, when someone has used it since.
-    pub(crate) fn restore(&self, taken: Taken) -> bool {
+    pub(crate) fn restore(&self, taken: Taken<PaidAt>) -> bool {
         // Relaxed: as in `take`.
         self.paid_at.swap_if_strong(taken.after, taken.before, Ordering::Relaxed, Ordering::Relaxed)
     }
@@ -212,9 +251,9 @@ impl Word<PaidAt> {
 
 /// What a take did to the word.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    before: PaidAt,
-    after: PaidAt,
+pub(crate) struct Taken<W> {
+    pub(super) before: W,
+    pub(super) after: W,
 }
 
 #[cfg(all(test, not(peerguard_loom)))]

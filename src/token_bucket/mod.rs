@@ -12,6 +12,7 @@ pub(crate) mod bucket;
 mod price;
 pub(crate) mod rate;
 pub(crate) mod setting;
+pub(crate) mod shared;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

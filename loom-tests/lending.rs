@@ -1,0 +1,136 @@
+//! Shares of the bucket of all peers: lent, taken from, renewed and recalled by threads that do not wait for each other.
+
+use std::sync::Arc;
+
+use super::explore::{BOUNDED, FULL, explore, race};
+use super::stage::START;
+use crate::token_bucket::bucket::{Burst, Limit, Rough};
+use crate::token_bucket::rate::Rate;
+use crate::token_bucket::shared::SharedBucket;
+
+const SECOND: u64 = 1_000_000_000;
+const LATER: u64 = START + 10 * SECOND;
+
+/// A second of 1000 bytes. Of two shares each is a 16th of that.
+struct Shares {
+    bucket: SharedBucket,
+    rough: Rough,
+    limit: Limit,
+}
+
+impl Shares {
+    fn new() -> Self {
+        let burst = Burst::new(SECOND);
+        let rate = Rate::new(1_000);
+        Self {
+            bucket: SharedBucket::new(rate, &burst, 2, START),
+            rough: Rough::new(0, &burst),
+            limit: Limit::new(rate, &burst),
+        }
+    }
+
+    /// With the shares of a full bucket open.
+    fn lent() -> Self {
+        let shares = Self::new();
+        shares.bucket.lend(START, &shares.rough);
+        shares
+    }
+
+    /// Takes a part of the burst as a thread; what was taken, in units.
+    fn take(&self, thread: usize, part: u64) -> u64 {
+        let cost = self.limit.burst / part;
+        if self.bucket.take_as(thread, cost, LATER, &self.rough) { cost } else { 0 }
+    }
+
+    /// As [`Self::take`] by thread 0, from the bucket if nothing is lent.
+    fn take_quickly(&self, part: u64) -> u64 {
+        let cost = self.limit.burst / part;
+        let offer = self.bucket.offer(cost, LATER, &self.rough);
+        if offer.is_some_and(|offer| self.bucket.accept(offer, cost, LATER, &self.rough)) { cost } else { 0 }
+    }
+
+    /// As [`Self::take`], at the exact time.
+    fn take_exactly(&self, part: u64) -> u64 {
+        let cost = self.limit.burst / part;
+        if self.bucket.take(cost, LATER, &self.limit).is_ok() { cost } else { 0 }
+    }
+
+    /// What is owed when all shares are back.
+    fn owed(&self) -> u64 {
+        self.bucket.recall(LATER);
+        self.bucket.debt(LATER, self.limit.burst)
+    }
+}
+
+#[test]
+fn who_found_nothing_lent_takes_no_burst_beside_the_shares() {
+    explore("lend, take from a share x take of a burst", 1, FULL, |turn| {
+        let shares = Arc::new(Shares::new());
+        let (small, whole) = race(
+            turn,
+            &shares,
+            |shares| {
+                // By a clock reading of long ago: the bucket is full again, but for the floor.
+                shares.bucket.lend(START, &shares.rough);
+                shares.take(1, 16)
+            },
+            |shares| shares.take_quickly(1),
+        );
+        assert!(small + whole <= shares.limit.burst, "bucket and shares give one burst together: {small} + {whole}");
+        assert!(small + whole > 0, "a full bucket gives something");
+    });
+}
+
+#[test]
+fn a_share_is_taken_from_or_recalled() {
+    explore("take from a share x recall for a burst", 1, FULL, |turn| {
+        let shares = Arc::new(Shares::lent());
+        let (small, whole) = race(turn, &shares, |shares| shares.take(1, 32), |shares| shares.take_exactly(1));
+        assert!(small == 0 || whole == 0, "a burst is given, or a part of it is");
+        assert!(small + whole > 0, "a full bucket gives something");
+        assert_eq!(shares.owed(), small + whole, "what was given is owed");
+    });
+}
+
+#[test]
+fn a_renewal_that_meets_a_recall_loses_nothing() {
+    explore("renew a share x recall for a burst", 1, BOUNDED, |turn| {
+        let shares = Arc::new(Shares::lent());
+        let first = shares.take(1, 16);
+        let (second, most) = race(turn, &shares, |shares| shares.take(1, 32), |shares| shares.take_exactly(1));
+        assert!(most == 0, "a part of the burst has been given");
+        assert!(second > 0, "there is enough");
+        assert_eq!(shares.owed(), first + second, "what was given is owed");
+    });
+}
+
+#[test]
+fn two_threads_of_one_share_take_what_it_has() {
+    explore("take from a share x the same", 1, FULL, |turn| {
+        let shares = Arc::new(Shares::lent());
+        let (a, b) = race(turn, &shares, |shares| shares.take(1, 24), |shares| shares.take(3, 24));
+        assert!(a > 0 && b > 0, "the share has one of them, the bucket the other");
+        assert_eq!(shares.owed(), a + b, "what was given is owed");
+    });
+}
+
+#[test]
+fn two_takes_that_collide_lend_once() {
+    explore("take x take, both lend", 1, FULL, |turn| {
+        let shares = Arc::new(Shares::new());
+        let (a, b) = race(turn, &shares, |shares| shares.take_quickly(32), |shares| shares.take_quickly(32));
+        assert!(a > 0 && b > 0, "there is enough for both");
+        assert_eq!(shares.owed(), a + b, "what was given is owed");
+    });
+}
+
+#[test]
+fn a_refund_reaches_the_share_or_the_bucket() {
+    explore("refund x recall for a burst", 1, FULL, |turn| {
+        let shares = Arc::new(Shares::lent());
+        let small = shares.take(1, 32);
+        let (whole, ()) =
+            race(turn, &shares, |shares| shares.take_exactly(1), move |shares| shares.bucket.refund_as(1, small));
+        assert_eq!(shares.owed(), whole, "what was refunded is not owed, what was given is");
+    });
+}
