@@ -47,7 +47,7 @@ impl PeerGuard {
         let mut bytes = bytes_of_the_gone(&inner.counters);
         let whole = inner.pass(|tenancy, record| {
             let (counts, glance) = (record.read_counts(), lens.glance(&record.read_standing()));
-            if inner.table.validate(tenancy) {
+            if record.is_still(tenancy.life) {
                 tally.add(&glance, &counts);
                 bytes = [bytes[0].saturating_add(counts.bytes[0]), bytes[1].saturating_add(counts.bytes[1])];
             }
@@ -197,7 +197,7 @@ impl Inner {
     #[inline]
     fn pass(&self, mut see: impl FnMut(Tenancy, &Record)) -> bool {
         let watch = Watch::begin(&self.counters);
-        self.table.tenants().for_each(|tenancy| see(tenancy, self.table.record(tenancy.slot)));
+        self.table.tenants().for_each(|(tenancy, record)| see(tenancy, record));
         !watch.saw_evictions(&self.counters)
     }
 

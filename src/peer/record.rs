@@ -112,6 +112,14 @@ impl Record {
         self.first_seen.store(now, Ordering::Relaxed);
     }
 
+    /// The life of its tenant; `None` for a free record.
+    #[inline(always)]
+    pub(crate) fn tenant(&self) -> Option<u32> {
+        // Acquire: pairs with the Release store that opened the record; its words are visible.
+        let meta = self.meta.load(Ordering::Acquire);
+        meta.is_live().then(|| meta.life())
+    }
+
     /// Whether what was read (Relaxed, or by a CAS) of the record since its life was seen is that tenant's.
     #[inline(always)]
     pub(crate) fn is_still(&self, life: u32) -> bool {

@@ -27,14 +27,14 @@ impl Capture {
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
         let mut bytes = bytes_of_the_gone(counters);
         let watch = Watch::begin(counters);
-        for tenancy in table.tenants() {
+        for (tenancy, record) in table.tenants() {
             // Read to where they stay, and taken back if they are not one tenant's: a copy less for all others.
-            words.push(table.record(tenancy.slot).read());
+            words.push(record.read());
             let Some(last) = words.last() else { continue };
             let [sent, received] = last.counts.bytes;
             let beside =
                 if last.gate.limited() || table.has_rates() { table.image_beside(tenancy, last) } else { None };
-            if !table.validate(tenancy) {
+            if !record.is_still(tenancy.life) {
                 words.pop();
                 continue;
             }

@@ -289,18 +289,12 @@ impl Table {
         self.record(slot).meta.add_bits(Meta::UNPIN, Ordering::Release);
     }
 
-    /// Who has a slot now; `None` for a free one.
+    /// Every tenant and its record, in one pass. What is read of a record is its tenant's if [`Record::is_still`] says so
+    /// afterwards.
     #[inline]
-    fn tenant(&self, slot: u32) -> Option<Tenancy> {
-        // Acquire: pairs with the Release store that opened the record; its words are visible.
-        let meta = self.record(slot).meta.load(Ordering::Acquire);
-        meta.is_live().then(|| Tenancy { slot, life: meta.life() })
-    }
-
-    /// Every tenant, in one pass. What is read of a record is its tenant's if [`Self::validate`] says so afterwards.
-    #[inline]
-    pub(crate) fn tenants(&self) -> impl Iterator<Item = Tenancy> + '_ {
-        (0..self.len() as u32).filter_map(|slot| self.tenant(slot))
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = (Tenancy, &Record)> + '_ {
+        let records = self.records[..self.len()].iter().zip(0..);
+        records.filter_map(|(record, slot)| Some((Tenancy { slot, life: record.tenant()? }, record)))
     }
 
     /// The words of a tenant with what lies beside them; `None` when the tenant left meanwhile.
@@ -313,7 +307,7 @@ impl Table {
     /// What is known of a slot's tenant; `None` for a free slot, or when its tenant left meanwhile.
     #[cfg(peerguard_loom)]
     pub(crate) fn image(&self, slot: u32) -> Option<Image> {
-        let tenancy = self.tenant(slot)?;
+        let tenancy = Tenancy { slot, life: self.record(slot).tenant()? };
         let image = self.image_of_held(slot);
         self.validate(tenancy).then_some(image)
     }
