@@ -17,6 +17,23 @@ pub(super) fn prefetch<T>(value: *const T) {
     let _ = value;
 }
 
+/// Asks for all cache lines of a value.
+#[inline(always)]
+fn prefetch_all<T>(value: *const T) {
+    let lines = value.cast::<[u8; 64]>();
+    (0..size_of::<T>().div_ceil(64)).for_each(|line| prefetch(lines.wrapping_add(line)));
+}
+
+/// How many values ahead of its place a pass asks for memory: a few hundred nanoseconds.
+const AHEAD: usize = 16;
+
+/// Asks for the value that a pass comes to [`AHEAD`] values after this one. Processors guess that themselves, but only within
+/// a page, and not as early.
+#[inline(always)]
+pub(super) fn ask_ahead<T>(value: &T) {
+    prefetch_all(std::ptr::from_ref(value).wrapping_add(AHEAD));
+}
+
 /// A slice of `n` values, on large pages where the system gives them: a look-up in a large table misses the caches anyway, and
 /// should not miss the translation of its address as well.
 pub(super) fn slab<T>(n: usize, make: impl Fn() -> T) -> Box<[T]> {

@@ -42,7 +42,7 @@ use hash::Hasher;
 pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
 pub(crate) use memory::room;
-use memory::{prefetch, slab};
+use memory::{ask_ahead, prefetch, slab};
 
 /// Regions of groups that are counted apart.
 pub(crate) const SHARDS: usize = 16;
@@ -294,7 +294,10 @@ impl Table {
     #[inline]
     pub(crate) fn tenants(&self) -> impl Iterator<Item = (Tenancy, &Record)> + '_ {
         let records = self.records[..self.len()].iter().zip(0..);
-        records.filter_map(|(record, slot)| Some((Tenancy { slot, life: record.tenant()? }, record)))
+        records.filter_map(|(record, slot)| {
+            ask_ahead(record);
+            Some((Tenancy { slot, life: record.tenant()? }, record))
+        })
     }
 
     /// The words of a tenant with what lies beside them; `None` when the tenant left meanwhile.
