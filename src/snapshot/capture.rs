@@ -5,7 +5,7 @@ use crate::config::PeerLimits;
 use crate::counters::{Counters, Total};
 use crate::peer::image::{Image, Words};
 use crate::sync::{Ordering, fence};
-use crate::table::{Table, room};
+use crate::table::{Table, ask_for_room, room};
 
 /// Every record's words, in the order of the table: nothing may come out in it.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ impl Capture {
         let mut bytes = bytes_of_the_gone(counters);
         let watch = Watch::begin(counters);
         for (tenancy, record) in table.tenants() {
+            ask_for_room(&mut words);
             // Read to where they stay, and taken back if they are not one tenant's: a copy less for all others.
             words.push(record.read());
             let Some(last) = words.last() else { continue };

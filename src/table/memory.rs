@@ -49,6 +49,12 @@ pub(crate) fn room<T>(n: usize) -> Vec<T> {
     values
 }
 
+/// As [`ask_ahead`], for a pass that fills a [`room`]: a value is stored word by word, and each line would be waited for.
+#[inline(always)]
+pub(crate) fn ask_for_room<T>(values: &mut Vec<T>) {
+    prefetch_all(values.spare_capacity_mut().as_ptr().wrapping_add(AHEAD));
+}
+
 /// Below this many bytes a slab is left as it is.
 const LARGE: usize = 1 << 22;
 
