@@ -38,6 +38,7 @@ use crate::peer::view::{Lens, PeerView, Wall};
 #[cfg(feature = "http")]
 use crate::reputation::Tier;
 use crate::sync::OnceLock;
+use crate::table::ask_ahead;
 use crate::token_bucket::rate::Rate;
 use order::{First, Place, SyncOrder};
 
@@ -101,7 +102,10 @@ impl Snapshot {
         if self.capture.has_doubles {
             self.by_id().iter().for_each(|&place| see(place, &words[place as usize]));
         } else {
-            words.iter().zip(0..).for_each(|(words, place)| see(place, words));
+            words.iter().zip(0..).for_each(|(words, place)| {
+                ask_ahead(words);
+                see(place, words);
+            });
         }
     }
 

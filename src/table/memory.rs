@@ -30,7 +30,7 @@ const AHEAD: usize = 16;
 /// Asks for the value that a pass comes to [`AHEAD`] values after this one. Processors guess that themselves, but only within
 /// a page, and not as early.
 #[inline(always)]
-pub(super) fn ask_ahead<T>(value: &T) {
+pub(crate) fn ask_ahead<T>(value: &T) {
     prefetch_all(std::ptr::from_ref(value).wrapping_add(AHEAD));
 }
 

@@ -41,8 +41,8 @@ use crate::sync::{AtomicU64, Ordering};
 use hash::Hasher;
 pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
-use memory::{ask_ahead, prefetch, slab};
-pub(crate) use memory::{ask_for_room, room};
+pub(crate) use memory::{ask_ahead, ask_for_room, room};
+use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
 pub(crate) const SHARDS: usize = 16;
