@@ -5,6 +5,7 @@ use std::slice;
 
 use super::Snapshot;
 use crate::peer::view::PeerView;
+use crate::table::{AHEAD, ask_for_all};
 
 /// The peers of a [`Snapshot`], in the order of their ids. Skipping makes no views.
 #[derive(Clone)]
@@ -24,6 +25,10 @@ impl Iterator for Peers<'_> {
     type Item = PeerView;
 
     fn next(&mut self) -> Option<PeerView> {
+        // Where the next peer by id lies in the copy, no processor guesses.
+        if let Some(&later) = self.places.as_slice().get(AHEAD) {
+            ask_for_all(&self.snapshot.capture.words[later as usize]);
+        }
         self.places.next().map(|&place| self.snapshot.view(place))
     }
 

@@ -19,19 +19,19 @@ pub(super) fn prefetch<T>(value: *const T) {
 
 /// Asks for all cache lines of a value.
 #[inline(always)]
-fn prefetch_all<T>(value: *const T) {
+pub(crate) fn ask_for_all<T>(value: *const T) {
     let lines = value.cast::<[u8; 64]>();
     (0..size_of::<T>().div_ceil(64)).for_each(|line| prefetch(lines.wrapping_add(line)));
 }
 
 /// How many values ahead of its place a pass asks for memory: a few hundred nanoseconds.
-const AHEAD: usize = 16;
+pub(crate) const AHEAD: usize = 16;
 
-/// Asks for the value that a pass comes to [`AHEAD`] values after this one. Processors guess that themselves, but only within
-/// a page, and not as early.
+/// Asks for the value that a pass comes to [`AHEAD`] values after this one; what processors fetch by their own guess comes
+/// later. It may lie beyond the end.
 #[inline(always)]
 pub(crate) fn ask_ahead<T>(value: &T) {
-    prefetch_all(std::ptr::from_ref(value).wrapping_add(AHEAD));
+    ask_for_all(std::ptr::from_ref(value).wrapping_add(AHEAD));
 }
 
 /// A slice of `n` values, on large pages where the system gives them: a look-up in a large table misses the caches anyway, and
@@ -49,10 +49,10 @@ pub(crate) fn room<T>(n: usize) -> Vec<T> {
     values
 }
 
-/// As [`ask_ahead`], for a pass that fills a [`room`]: a value is stored word by word, and each line would be waited for.
+/// As [`ask_ahead`], for a pass that fills a [`room`]: stores wait for their lines as well, once there are many of them.
 #[inline(always)]
 pub(crate) fn ask_for_room<T>(values: &mut Vec<T>) {
-    prefetch_all(values.spare_capacity_mut().as_ptr().wrapping_add(AHEAD));
+    ask_for_all(values.spare_capacity_mut().as_ptr().wrapping_add(AHEAD));
 }
 
 /// Below this many bytes a slab is left as it is.

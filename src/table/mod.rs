@@ -41,7 +41,7 @@ use crate::sync::{AtomicU64, Ordering};
 use hash::Hasher;
 pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
-pub(crate) use memory::{ask_ahead, ask_for_room, room};
+pub(crate) use memory::{AHEAD, ask_ahead, ask_for_all, ask_for_room, room};
 use memory::{prefetch, slab};
 
 /// Regions of groups that are counted apart.
