@@ -55,10 +55,10 @@ impl Shares {
         if self.bucket.take(cost, LATER, &self.limit).is_ok() { cost } else { 0 }
     }
 
-    /// What is owed when all shares are back.
+    /// What the bucket owes when all shares are back.
     fn owed(&self) -> u64 {
         self.bucket.recall(LATER);
-        self.bucket.debt(LATER, self.limit.burst)
+        self.bucket.account().debt(LATER, self.limit.burst)
     }
 }
 
@@ -115,12 +115,27 @@ fn two_threads_of_one_share_take_what_it_has() {
 }
 
 #[test]
-fn two_takes_that_collide_lend_once() {
-    explore("take x take, both lend", 1, FULL, |turn| {
+fn two_threads_lend_once() {
+    explore("lend, take from a share x the same", 1, FULL, |turn| {
         let shares = Arc::new(Shares::new());
-        let (a, b) = race(turn, &shares, |shares| shares.take_quickly(32), |shares| shares.take_quickly(32));
+        let lend_and_take = |shares: &Shares, thread| {
+            shares.bucket.lend(LATER, &shares.rough);
+            shares.take(thread, 32)
+        };
+        let (a, b) = race(turn, &shares, move |shares| lend_and_take(shares, 0), move |shares| lend_and_take(shares, 1));
         assert!(a > 0 && b > 0, "there is enough for both");
         assert_eq!(shares.owed(), a + b, "what was given is owed");
+    });
+}
+
+#[test]
+fn two_recalls_give_back_once() {
+    explore("recall x recall", 1, FULL, |turn| {
+        let shares = Arc::new(Shares::lent());
+        let taken = shares.take(1, 32);
+        let (a, b) = race(turn, &shares, |shares| shares.bucket.recall(LATER), |shares| shares.bucket.recall(LATER));
+        assert!(a != b, "one of them recalls");
+        assert_eq!(shares.owed(), taken, "what was given is owed");
     });
 }
 

@@ -101,12 +101,12 @@ impl Rough {
 
     /// What a bucket whose word lies `ahead` of a time, in units, owes after a take of `cost` units, at most
     /// [`Rate::MOST_UNITS`]; `None` where they may not fit. See [`PaidAt::take_at_about`].
+    ///
+    /// A time that is not ahead has passed. One that is too far ahead, as after a clock was set back, is left to the exact time.
     #[inline(always)]
-    pub(super) fn fit(&self, ahead: u64, cost: u64) -> Option<u64> {
+    pub(super) fn fit(&self, ahead: i64, cost: u64) -> Option<u64> {
         debug_assert!(cost <= Rate::MOST_UNITS);
-        // As in `debt`; more than the burst is refused below.
-        let debt = if ahead > self.burst + (SKEW << UNIT_SHIFT) { self.grain } else { ahead.max(self.grain) };
-        let owed = debt + cost;
+        let owed = ahead.max(self.grain as i64) as u64 + cost;
         (owed <= self.burst).then_some(owed)
     }
 }
@@ -163,7 +163,7 @@ impl PaidAt {
     /// exact time. `None` says nothing about the exact time, nor about limits under which a byte lasts longer than a burst.
     #[inline(always)]
     pub(crate) fn take_at_about(self, cost: u64, now: u64, rough: &Rough) -> Option<Taken<Self>> {
-        rough.fit(self.ahead(now), cost).map(|owed| Taken { before: self, after: Self::owing(owed, now) })
+        rough.fit(self.ahead(now) as i64, cost).map(|owed| Taken { before: self, after: Self::owing(owed, now) })
     }
 
     /// Takes `cost` units at `now`.

@@ -78,10 +78,17 @@ impl Account {
         Self(self.0 & !LentField::MASK)
     }
 
-    /// Units from now to the word's time; one that has passed is far ahead.
+    /// Units from now to the word's time; one that has passed is behind, unless it is more than 52 days ago.
     #[inline(always)]
-    fn ahead(self, now: u64) -> u64 {
-        self.0.wrapping_sub(now << HALVES_SHIFT) >> 1
+    fn ahead(self, now: u64) -> i64 {
+        self.0.wrapping_sub(now << HALVES_SHIFT) as i64 >> 1
+    }
+
+    /// What is owed at `now`, in units, at most `burst`.
+    #[inline]
+    pub(crate) fn debt(self, now: u64, burst: u64) -> u64 {
+        // A time that has passed is far ahead.
+        debt(self.ahead(now) as u64, burst)
     }
 
     /// The same bucket when it owes so many units at `now`.
@@ -253,7 +260,7 @@ impl SharedBucket {
         let account = self.account();
         // Relaxed: a sum for display.
         let held: u64 = self.shares.iter().map(|share| share.load(Ordering::Relaxed).held()).sum();
-        debt(account.ahead(now), burst).max(self.floor(account)).saturating_sub(held)
+        account.debt(now, burst).max(self.floor(account)).saturating_sub(held)
     }
 
     /// How a take of `cost` units would go at a roughly known time, see [`super::bucket::PaidAt::take_at_about`].
@@ -323,7 +330,7 @@ impl SharedBucket {
     pub(crate) fn take(&self, cost: u64, now: u64, limit: &Limit) -> Result<Taken<Account>, Short> {
         loop {
             let before = self.account();
-            let debt = debt(before.ahead(now), limit.burst).max(self.floor(before));
+            let debt = before.debt(now, limit.burst).max(self.floor(before));
             let owed = match limit.fit(debt, cost) {
                 Ok(owed) => owed,
                 Err(Short::For(_)) if before.is_lent() && self.recall(now) => continue,
@@ -465,7 +472,7 @@ impl SharedBucket {
         let held = empty();
         loop {
             let before = self.account();
-            let ahead = before.ahead(now);
+            let ahead = before.ahead(now) as u64;
             // As in `debt`, but for a time that has passed: the word may be further ahead of it than a burst.
             let debt = if ahead > self.most + (SKEW << UNIT_SHIFT) { 0 } else { ahead };
             let owed = debt.max(self.lent()) - held;
@@ -521,7 +528,7 @@ mod tests {
     /// What the bucket and its shares have together.
     fn left(bucket: &SharedBucket, now: u64) -> u64 {
         let account = bucket.account();
-        let owed = debt(account.ahead(now), burst().units()).max(bucket.floor(account));
+        let owed = account.debt(now, burst().units()).max(bucket.floor(account));
         burst().units() - owed + held(bucket)
     }
 
