@@ -64,7 +64,7 @@ impl Shares {
 
 #[test]
 fn who_found_nothing_lent_takes_no_burst_beside_the_shares() {
-    explore("lend, take from a share x take of a burst", 1, FULL, |turn| {
+    explore("lend, take from a share x take of a burst", 225, FULL, |turn| {
         let shares = Arc::new(Shares::new());
         let (small, whole) = race(
             turn,
@@ -83,7 +83,7 @@ fn who_found_nothing_lent_takes_no_burst_beside_the_shares() {
 
 #[test]
 fn a_share_is_taken_from_or_recalled() {
-    explore("take from a share x recall for a burst", 1, FULL, |turn| {
+    explore("take from a share x recall for a burst", 205, FULL, |turn| {
         let shares = Arc::new(Shares::lent());
         let (small, whole) = race(turn, &shares, |shares| shares.take(1, 32), |shares| shares.take_exactly(1));
         assert!(small == 0 || whole == 0, "a burst is given, or a part of it is");
@@ -94,7 +94,7 @@ fn a_share_is_taken_from_or_recalled() {
 
 #[test]
 fn a_renewal_that_meets_a_recall_loses_nothing() {
-    explore("renew a share x recall for a burst", 1, BOUNDED, |turn| {
+    explore("renew a share x recall for a burst", 770, BOUNDED, |turn| {
         let shares = Arc::new(Shares::lent());
         let first = shares.take(1, 16);
         let (second, most) = race(turn, &shares, |shares| shares.take(1, 32), |shares| shares.take_exactly(1));
@@ -106,7 +106,7 @@ fn a_renewal_that_meets_a_recall_loses_nothing() {
 
 #[test]
 fn two_threads_of_one_share_take_what_it_has() {
-    explore("take from a share x the same", 1, FULL, |turn| {
+    explore("take from a share x the same", 13, FULL, |turn| {
         let shares = Arc::new(Shares::lent());
         let (a, b) = race(turn, &shares, |shares| shares.take(1, 24), |shares| shares.take(3, 24));
         assert!(a > 0 && b > 0, "the share has one of them, the bucket the other");
@@ -116,7 +116,7 @@ fn two_threads_of_one_share_take_what_it_has() {
 
 #[test]
 fn two_threads_lend_once() {
-    explore("lend, take from a share x the same", 1, FULL, |turn| {
+    explore("lend, take from a share x the same", 490, FULL, |turn| {
         let shares = Arc::new(Shares::new());
         let lend_and_take = |shares: &Shares, thread| {
             shares.bucket.lend(LATER, &shares.rough);
@@ -130,7 +130,7 @@ fn two_threads_lend_once() {
 
 #[test]
 fn two_recalls_give_back_once() {
-    explore("recall x recall", 1, FULL, |turn| {
+    explore("recall x recall", 20, FULL, |turn| {
         let shares = Arc::new(Shares::lent());
         let taken = shares.take(1, 32);
         let (a, b) = race(turn, &shares, |shares| shares.bucket.recall(LATER), |shares| shares.bucket.recall(LATER));
@@ -141,7 +141,7 @@ fn two_recalls_give_back_once() {
 
 #[test]
 fn a_refund_reaches_the_share_or_the_bucket() {
-    explore("refund x recall for a burst", 1, FULL, |turn| {
+    explore("refund x recall for a burst", 530, FULL, |turn| {
         let shares = Arc::new(Shares::lent());
         let small = shares.take(1, 32);
         let (whole, ()) =
