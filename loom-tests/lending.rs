@@ -122,7 +122,8 @@ fn two_threads_lend_once() {
             shares.bucket.lend(LATER, &shares.rough);
             shares.take(thread, 32)
         };
-        let (a, b) = race(turn, &shares, move |shares| lend_and_take(shares, 0), move |shares| lend_and_take(shares, 1));
+        let (a, b) =
+            race(turn, &shares, move |shares| lend_and_take(shares, 0), move |shares| lend_and_take(shares, 1));
         assert!(a > 0 && b > 0, "there is enough for both");
         assert_eq!(shares.owed(), a + b, "what was given is owed");
     });

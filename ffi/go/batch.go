@@ -101,25 +101,34 @@ func (g *Guard) admitSeen(batch *Batch, ids []PeerID) {
 	batch.asked = batch.asked[:0]
 	closed := g.closed.Load()
 	var sums [ahead]uint64
+	var places [ahead]*uint32
+	var slots [ahead]uint32
 	for first := 0; first < len(ids); first += ahead {
 		some := ids[first:min(first+ahead, len(ids))]
 		for i := range some {
 			sums[i] = g.hints.hash(&some[i])
-			g.hints.ask(sums[i])
+			places[i] = g.hints.ask(sums[i])
 		}
 		for i := range some {
-			g.hints.askRecord(sums[i])
+			slots[i] = g.hints.askRecord(places[i], sums[i])
 		}
+		permits, rejections := batch.permits[first:][:len(some)], batch.rejections[first:][:len(some)]
 		for i := range some {
-			seen, known := g.hints.find(&some[i], sums[i])
+			var seen sighting
+			known := false
+			if slots[i] != 0 {
+				seen, known = g.hints.look(&some[i], slots[i]-1)
+			}
+			if !known {
+				seen, known = g.hints.find(&some[i], sums[i])
+			}
 			if !known || seen.gate&closedMask != 0 || closed {
 				batch.asked = append(batch.asked, asked{first + i, sums[i], known})
 				continue
 			}
-			permit := &batch.permits[first+i]
-			*permit = C.peerguard_permit{}
-			g.grant(permit, &some[i], seen)
-			batch.rejections[first+i] = C.peerguard_rejection{}
+			permits[i] = C.peerguard_permit{}
+			g.grant(&permits[i], &some[i], seen)
+			rejections[i] = C.peerguard_rejection{}
 		}
 	}
 	runtime.KeepAlive(g)

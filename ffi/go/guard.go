@@ -132,7 +132,7 @@ func (g *Guard) Admit(id PeerID) (permit Permit, err error) {
 // grant makes the permit that the library would give for a record that was seen; permit is zero.
 func (g *Guard) grant(permit *C.peerguard_permit, id *PeerID, seen sighting) {
 	permit.owner = C.uint64_t(g.handle)
-	*(*PeerID)(unsafe.Pointer(&permit.id)) = *id
+	*(*[4]uint64)(unsafe.Pointer(&permit.id)) = words(id)
 	permit.slot, permit.life = C.uint32_t(seen.slot), C.uint32_t(seen.life)
 	permit.generation = generationOf(seen.gate)
 	permit.state, permit.hold = 1, C.PEERGUARD_HOLD_SEEN

@@ -20,14 +20,17 @@ import (
 // found by a hash with a random key of the guard's own and replaced at random when a set is full, in an array that never
 // grows. In its set a hint lies where the hash says, if that place is free, so that most are found at the first look.
 type hints struct {
-	first                   unsafe.Pointer
+	records                 unsafe.Pointer
 	stride, meta, key, gate uintptr
-	// Offsets of a record's second and third line of the cache, or of its first.
-	second, third             uintptr
+	// Offset of a record's second line of the cache, or of its first.
+	second                    uintptr
 	tenantMask, lifeMask, one uint64
 	// Of the hash.
 	keys  [4]uint64
-	words []uint64
+	words []uint32
+	// Low bits of a hint: the slot's number plus 1, so that no hint is 0. The others are the hash's.
+	slotBits int
+	slotMask uint32
 	// Number of the last set.
 	last uint64
 }
@@ -35,9 +38,6 @@ type hints struct {
 const (
 	closedMask = C.PEERGUARD_GATE_CLOSED_MASK
 	hintWays   = 8
-	// Low bits of a hint: the slot's number plus 1, so that no hint is 0. The others are the hash's.
-	slotBits = 28
-	slotMask = 1<<slotBits - 1
 	// Bytes; if it is another, memory comes later than it could.
 	cacheLine = 64
 )
@@ -53,21 +53,20 @@ func newHints(guard C.peerguard_guard) (*hints, error) {
 	for sets*4 < uint64(records.count) {
 		sets *= 2
 	}
+	slotBits := bits.Len64(uint64(records.count))
 	var random [32]byte
 	if _, err := crand.Read(random[:]); err != nil {
 		return nil, err
 	}
 	h := &hints{
-		first: records.first, stride: uintptr(records.stride),
+		records: records.first, stride: uintptr(records.stride),
 		meta: uintptr(records.meta), key: uintptr(records.key), gate: uintptr(records.gate),
 		tenantMask: uint64(records.tenant_mask), lifeMask: uint64(records.life_mask), one: uint64(records.live),
 		keys: words((*PeerID)(&random)), words: onLargePages(sets * hintWays), last: sets - 1,
+		slotBits: slotBits, slotMask: 1<<slotBits - 1,
 	}
 	if h.stride > cacheLine {
 		h.second = cacheLine
-	}
-	if h.stride > 2*cacheLine {
-		h.third = 2 * cacheLine
 	}
 	return h, nil
 }
@@ -93,8 +92,8 @@ func (h *hints) hash(id *PeerID) uint64 {
 	return a ^ b ^ bits.RotateLeft64(c^d, 32)
 }
 
-func (h *hints) set(sum uint64) *[hintWays]uint64 {
-	return (*[hintWays]uint64)(h.words[(sum&h.last)*hintWays:])
+func (h *hints) set(sum uint64) *[hintWays]uint32 {
+	return (*[hintWays]uint32)(h.words[(sum&h.last)*hintWays:])
 }
 
 // wayOf is the i-th place in its set at which a hint is looked for.
@@ -103,10 +102,11 @@ func wayOf(sum, i uint64) uint64 { return (sum>>60 + i) % hintWays }
 // find looks where the peer was seen last.
 func (h *hints) find(id *PeerID, sum uint64) (sighting, bool) {
 	set := h.set(sum)
+	tag := h.tag(sum)
 	for i := range uint64(hintWays) {
-		hint := atomic.LoadUint64(&set[wayOf(sum, i)])
-		if (hint^sum)>>slotBits == 0 && hint&slotMask != 0 {
-			if seen, ok := h.look(id, uint32(hint&slotMask)-1); ok {
+		// 0 if the tag is the peer's and no slot is told.
+		if slot := atomic.LoadUint32(&set[wayOf(sum, i)]) ^ tag; slot-1 < h.slotMask {
+			if seen, ok := h.look(id, slot-1); ok {
 				return seen, true
 			}
 		}
@@ -117,11 +117,10 @@ func (h *hints) find(id *PeerID, sum uint64) (sighting, bool) {
 // look reads the record in a slot. All loads are acquire, as Go's atomic loads are: the second load of meta comes after
 // those of key and gate.
 func (h *hints) look(id *PeerID, slot uint32) (sighting, bool) {
-	record := unsafe.Add(h.first, uintptr(slot)*h.stride)
+	record := h.record(slot)
 	// A record begins with a line of the cache, and a check reads no other. The others, which the report will want, come while
 	// this is read: nothing waits for these loads.
 	atomic.LoadUint64((*uint64)(unsafe.Add(record, h.second)))
-	atomic.LoadUint64((*uint64)(unsafe.Add(record, h.third)))
 	meta := (*uint64)(unsafe.Add(record, h.meta))
 	before := atomic.LoadUint64(meta)
 	key := (*[4]uint64)(unsafe.Add(record, h.key))
@@ -138,15 +137,28 @@ func (h *hints) look(id *PeerID, slot uint32) (sighting, bool) {
 	return sighting{slot, uint32(before & h.lifeMask), gate}, true
 }
 
-// ask brings a peer's set to the cache; nothing waits for the load.
-func (h *hints) ask(sum uint64) { atomic.LoadUint64(&h.set(sum)[wayOf(sum, 0)]) }
+// tag is the hash's part of a peer's hints.
+func (h *hints) tag(sum uint64) uint32 { return uint32(sum>>28) &^ h.slotMask }
 
-// askRecord brings the record to which the peer's first hint points, if it is the peer's.
-func (h *hints) askRecord(sum uint64) {
-	hint := atomic.LoadUint64(&h.set(sum)[wayOf(sum, 0)])
-	if (hint^sum)>>slotBits == 0 && hint&slotMask != 0 {
-		atomic.LoadUint64((*uint64)(unsafe.Add(h.first, uintptr(hint&slotMask-1)*h.stride)))
+// ask brings a peer's set to the cache, and tells where its first hint is; nothing waits for the load.
+func (h *hints) ask(sum uint64) *uint32 {
+	first := &h.set(sum)[wayOf(sum, 0)]
+	atomic.LoadUint32(first)
+	return first
+}
+
+// askRecord tells to which slot a peer's first hint points, plus 1, and brings the record; 0 if the hint is not the peer's.
+func (h *hints) askRecord(first *uint32, sum uint64) uint32 {
+	slot := atomic.LoadUint32(first) ^ h.tag(sum)
+	if slot-1 >= h.slotMask {
+		return 0
 	}
+	atomic.LoadUint64((*uint64)(h.record(slot - 1)))
+	return slot
+}
+
+func (h *hints) record(slot uint32) unsafe.Pointer {
+	return unsafe.Add(h.records, uintptr(slot)*h.stride)
 }
 
 // note remembers where a peer was seen.
@@ -156,8 +168,8 @@ func (h *hints) note(sum uint64, slot uint32) {
 	taken := true
 	for i := range uint64(hintWays) {
 		way := wayOf(sum, i)
-		hint := atomic.LoadUint64(&set[way])
-		if (hint^sum)>>slotBits == 0 {
+		hint := atomic.LoadUint32(&set[way])
+		if hint != 0 && hint^h.tag(sum) <= h.slotMask {
 			place, taken = way, false
 			break
 		}
@@ -168,5 +180,5 @@ func (h *hints) note(sum uint64, slot uint32) {
 	if taken {
 		place = rand.Uint64() % hintWays
 	}
-	atomic.StoreUint64(&set[place], sum&^slotMask|uint64(slot+1))
+	atomic.StoreUint32(&set[place], h.tag(sum)|(slot+1))
 }

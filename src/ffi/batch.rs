@@ -34,6 +34,9 @@ unsafe impl Plain for peerguard_result {}
 /// Records that are asked for before their turn: as many as a core can wait for at once, in two lines each.
 const AHEAD: usize = 8;
 
+/// Reports by one reading of the clock.
+const BY_ONE_CLOCK: usize = 64;
+
 /// Asks for the record of a permit that is about to be reported, so that its memory comes while others are waited for.
 #[inline]
 fn ask_for_record(inner: &Inner, permit: &peerguard_permit) {
@@ -112,8 +115,12 @@ pub unsafe extern "C" fn peerguard_report_batch(
         let held = GUARDS.hold(guard)?;
         let ahead = |i| permits.at(i).get().iter().for_each(|permit| ask_for_record(&held.inner, permit));
         (0..count.min(AHEAD)).for_each(ahead);
+        let mut recent = 0;
         for (i, result) in results.iter().enumerate() {
             ahead(i + AHEAD);
+            if i % BY_ONE_CLOCK == 0 {
+                recent = held.inner.recent();
+            }
             let report = || -> Result<i32, Failure> {
                 let outcome = outcome(result.outcome)?;
                 if permits.at(i).value().state == peerguard_permit::EMPTY.state {
@@ -121,7 +128,7 @@ pub unsafe extern "C" fn peerguard_report_batch(
                 }
                 let ticket = permits.at(i).spend(guard, &held.inner)?;
                 let traffic = Traffic { sent: result.sent, received: result.received };
-                let told = held.inner.end(&ticket, outcome, milliseconds(result.latency), traffic);
+                let told = held.inner.end_at(recent, &ticket, outcome, milliseconds(result.latency), traffic);
                 recorded.at(i).put(recorded_number(told));
                 Ok(PEERGUARD_OK)
             };

@@ -17,6 +17,24 @@ impl Inner {
         self.finish(self.plain_record(ticket), ticket, Report { outcome, latency, traffic })
     }
 
+    /// As [`Self::end`], by a recent time that has been read for several.
+    #[inline(always)]
+    pub(crate) fn end_at(
+        &self,
+        recent: u64,
+        ticket: &Ticket,
+        outcome: Outcome,
+        latency: Option<f64>,
+        traffic: Traffic,
+    ) -> Recorded {
+        self.finish_at(self.plain_record(ticket), ticket, Report { outcome, latency, traffic }, Some(recent))
+    }
+
+    /// The time by which plain reports are recorded.
+    pub(crate) fn recent(&self) -> u64 {
+        self.clock.recent()
+    }
+
     /// Ends a permit without a result.
     pub(crate) fn cancel(&self, ticket: &Ticket) {
         self.abandon(ticket);

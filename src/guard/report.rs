@@ -33,7 +33,8 @@ impl Report {
 
 impl Inner {
     /// Records a plain report (see [`crate::peer::plain`]) by the recent time. `moved`: bytes that go one way. `permit`: the
-    /// generation of its permit, if it has one. Else nothing is done, and the recent time comes back if it is enough.
+    /// generation of its permit, if it has one. `read`: the recent time, if it has been read before. Else nothing is done,
+    /// and the recent time comes back if it is enough.
     #[inline(always)]
     fn report_plainly(
         &self,
@@ -42,6 +43,7 @@ impl Inner {
         report: &Report,
         moved: Option<(Direction, u64)>,
         permit: Option<Generation>,
+        read: Option<u64>,
     ) -> Result<Recorded, Option<u64>> {
         let effect = report.outcome.effect();
         let counts = |&(_, bytes): &_| effect == Effect::Success || effect == Effect::None && bytes != 0;
@@ -51,7 +53,7 @@ impl Inner {
         }
         // They come while the clock is asked.
         ask_for_counts(record);
-        let recent = self.clock.recent();
+        let recent = read.unwrap_or_else(|| self.clock.recent());
         record
             .report_plainly(report, moved, permit, life, recent, &self.rules)
             .map_err(|more| (more == More::Words || self.rough.is_exact()).then_some(recent))
@@ -60,7 +62,7 @@ impl Inner {
     /// Reports on a record that the caller holds, without a permit.
     #[inline]
     pub(super) fn report_to(&self, tenancy: Tenancy, record: &Record, report: &Report) -> Recorded {
-        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), None)
+        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), None, None)
             .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
     }
 
@@ -85,7 +87,7 @@ impl Inner {
         };
         let found = self.table.find(id);
         let Some(Found { tenancy, record, .. }) = found else { return self.report_first(id, report, standing) };
-        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), permit)
+        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), permit, None)
             .unwrap_or_else(|recent| self.report_pinned(id, Some(tenancy), report, standing, recent))
     }
 
@@ -138,12 +140,24 @@ impl Inner {
     /// Ends a permit with a report. `record`: as from [`Self::plain_record`].
     #[inline(always)]
     pub(super) fn finish(&self, record: Option<&Record>, ticket: &Ticket, report: Report) -> Recorded {
+        self.finish_at(record, ticket, report, None)
+    }
+
+    /// As [`Self::finish`]. `read`: as for [`Self::report_plainly`].
+    #[inline(always)]
+    pub(super) fn finish_at(
+        &self,
+        record: Option<&Record>,
+        ticket: &Ticket,
+        report: Report,
+        read: Option<u64>,
+    ) -> Recorded {
         // A life comes again after 2^20 tenancies of its slot; the key tells. What is lent is pinned.
         let known = record.filter(|record| ticket.hold == Hold::Lent || record.holds(&ticket.id.words()));
         let recent = if let Some(record) = known {
             let granted = || (ticket.direction, ticket.bytes);
             let moved = if report.traffic.is_none() { Some(granted()) } else { ticket.traffic(&report).one_way() };
-            match self.report_plainly(record, ticket.tenancy.life, &report, moved, Some(ticket.generation)) {
+            match self.report_plainly(record, ticket.tenancy.life, &report, moved, Some(ticket.generation), read) {
                 Ok(recorded) => return recorded,
                 Err(recent) => recent,
             }

@@ -215,7 +215,13 @@ impl Bucket {
     /// `taken`: as it was worked out from the word. Who takes from two buckets works both out first, so that the second does
     /// not wait for the first CAS.
     #[inline(always)]
-    pub(crate) fn carry_out(&self, mut taken: Taken<PaidAt>, cost: u64, now: u64, rough: &Rough) -> Option<Taken<PaidAt>> {
+    pub(crate) fn carry_out(
+        &self,
+        mut taken: Taken<PaidAt>,
+        cost: u64,
+        now: u64,
+        rough: &Rough,
+    ) -> Option<Taken<PaidAt>> {
         // Relaxed: as in `take`.
         while !self.paid_at.swap_if(taken.before, taken.after, Ordering::Relaxed, Ordering::Relaxed) {
             taken = self.paid_at().take_at_about(cost, now, rough)?;
