@@ -1,0 +1,154 @@
+package peerguard
+
+// #include "peerguard.h"
+import "C"
+
+import (
+	"runtime"
+	"time"
+	"unsafe"
+)
+
+// State is the state of a breaker.
+type State uint32
+
+// States.
+const (
+	StateClosed   State = C.PEERGUARD_STATE_CLOSED
+	StateOpen     State = C.PEERGUARD_STATE_OPEN
+	StateHalfOpen State = C.PEERGUARD_STATE_HALF_OPEN
+)
+
+// String is the word of the metrics.
+func (s State) String() string {
+	switch s {
+	case StateClosed:
+		return "closed"
+	case StateOpen:
+		return "open"
+	case StateHalfOpen:
+		return "half_open"
+	default:
+		return "unknown"
+	}
+}
+
+// Tier is how well a peer stands.
+type Tier uint32
+
+// Tiers.
+const (
+	TierBanned    Tier = C.PEERGUARD_TIER_BANNED
+	TierProbation Tier = C.PEERGUARD_TIER_PROBATION
+	TierNeutral   Tier = C.PEERGUARD_TIER_NEUTRAL
+	TierGood      Tier = C.PEERGUARD_TIER_GOOD
+	TierTrusted   Tier = C.PEERGUARD_TIER_TRUSTED
+)
+
+// Ban is a ban in force.
+type Ban struct {
+	// ByOperator: an operator banned; else the peer's own deeds did.
+	ByOperator bool
+	// Fatal: for something fatal; else for a low score, or for the operator's reason.
+	Fatal bool
+	// Code is the operator's own reason.
+	Code uint8
+	// Remaining is what is left of it; [Forever] = until unbanned.
+	Remaining time.Duration
+}
+
+// PeerView is one peer as it stood at one time.
+type PeerView struct {
+	ID                  PeerID
+	State               State
+	Forced              Forced
+	Generation          uint16
+	FailuresInWindow    uint32
+	BackoffLevel        uint32
+	OpenRemaining       time.Duration
+	ProbesOut           uint32
+	ProbeSuccesses      uint32
+	Score               float64
+	Tier                Tier
+	Reliability         float64
+	Ban                 *Ban // nil: none is in force
+	Offences            uint32
+	Latency             time.Duration // moving average; negative: none is known
+	SuccessfulSyncs     uint64
+	FailedSyncs         uint64
+	SuccessfulMessages  uint64
+	FailedMessages      uint64
+	Timeouts            uint64
+	Unreachable         uint64
+	ProtocolViolations  uint64
+	FatalOutcomes       uint64
+	BytesSent           uint64
+	BytesReceived       uint64
+	UploadLimit         uint64 // Inherit: none of its own
+	DownloadLimit       uint64
+	UploadUsed          float64
+	DownloadUsed        float64
+	FirstSeen, LastSeen time.Time
+	CallsInWindow       uint64
+	FailedCallsInWindow uint64
+}
+
+func viewOf(v *C.peerguard_peer_view) PeerView {
+	view := PeerView{
+		ID:                  idOf(&v.id),
+		State:               State(v.state),
+		Forced:              Forced(v.forced),
+		Generation:          uint16(v.generation),
+		FailuresInWindow:    uint32(v.failures_in_window),
+		BackoffLevel:        uint32(v.backoff_level),
+		OpenRemaining:       duration(v.open_remaining),
+		ProbesOut:           uint32(v.probes_out),
+		ProbeSuccesses:      uint32(v.probe_successes),
+		Score:               float64(v.score),
+		Tier:                Tier(v.tier),
+		Reliability:         float64(v.reliability),
+		Offences:            uint32(v.offences),
+		Latency:             time.Duration(float64(v.latency_ms) * float64(time.Millisecond)),
+		SuccessfulSyncs:     uint64(v.successful_syncs),
+		FailedSyncs:         uint64(v.failed_syncs),
+		SuccessfulMessages:  uint64(v.successful_messages),
+		FailedMessages:      uint64(v.failed_messages),
+		Timeouts:            uint64(v.timeouts),
+		Unreachable:         uint64(v.unreachable),
+		ProtocolViolations:  uint64(v.protocol_violations),
+		FatalOutcomes:       uint64(v.fatal),
+		BytesSent:           uint64(v.bytes_sent),
+		BytesReceived:       uint64(v.bytes_received),
+		UploadLimit:         uint64(v.upload_limit),
+		DownloadLimit:       uint64(v.download_limit),
+		UploadUsed:          float64(v.upload_used),
+		DownloadUsed:        float64(v.download_used),
+		FirstSeen:           time.Unix(0, int64(v.first_seen)),
+		LastSeen:            time.Unix(0, int64(v.last_seen)),
+		CallsInWindow:       uint64(v.calls_in_window),
+		FailedCallsInWindow: uint64(v.failed_calls_in_window),
+	}
+	if v.ban_origin != C.PEERGUARD_BAN_NONE {
+		view.Ban = &Ban{
+			ByOperator: v.ban_origin == C.PEERGUARD_BAN_OPERATOR,
+			Fatal:      v.ban_reason == C.PEERGUARD_BAN_REASON_FATAL,
+			Code:       uint8(v.ban_code),
+			Remaining:  duration(v.ban_remaining),
+		}
+	}
+	return view
+}
+
+func idOf(id *C.peerguard_id) PeerID { return *(*PeerID)(unsafe.Pointer(id)) }
+
+// View reads one peer as it stands now; false if it has no record.
+func (g *Guard) View(id PeerID) (PeerView, bool, error) {
+	var view C.peerguard_peer_view
+	view.struct_size = C.sizeof_peerguard_peer_view
+	status := C.peerguard_view(g.handle, id.raw(), &view)
+	runtime.KeepAlive(g)
+	if status != C.PEERGUARD_OK {
+		return PeerView{}, false, failure(status)
+	}
+	return viewOf(&view), true, nil
+}
