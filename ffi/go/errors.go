@@ -79,23 +79,31 @@ type Reason uint32
 
 // Reasons, in the order in which the rules are asked.
 const (
-	Banned             Reason = C.PEERGUARD_REASON_BANNED
-	ForcedOpen         Reason = C.PEERGUARD_REASON_FORCED_OPEN
-	Open               Reason = C.PEERGUARD_REASON_OPEN
-	ProbesOut          Reason = C.PEERGUARD_REASON_PROBES_OUT
-	PeerBytes          Reason = C.PEERGUARD_REASON_PEER_BYTES
-	PeerExceedsBurst   Reason = C.PEERGUARD_REASON_PEER_EXCEEDS_BURST
-	GlobalBytes        Reason = C.PEERGUARD_REASON_GLOBAL_BYTES
+	// Banned: a ban is in force.
+	Banned Reason = C.PEERGUARD_REASON_BANNED
+	// ForcedOpen: an operator forced the breaker open.
+	ForcedOpen Reason = C.PEERGUARD_REASON_FORCED_OPEN
+	// Open: the breaker is open.
+	Open Reason = C.PEERGUARD_REASON_OPEN
+	// ProbesOut: the breaker is half-open and all its probes are out.
+	ProbesOut Reason = C.PEERGUARD_REASON_PROBES_OUT
+	// PeerBytes: the peer's byte bucket is short.
+	PeerBytes Reason = C.PEERGUARD_REASON_PEER_BYTES
+	// PeerExceedsBurst: the request is larger than the peer's burst; it can never pass.
+	PeerExceedsBurst Reason = C.PEERGUARD_REASON_PEER_EXCEEDS_BURST
+	// GlobalBytes: the byte bucket of all peers is short.
+	GlobalBytes Reason = C.PEERGUARD_REASON_GLOBAL_BYTES
+	// GlobalExceedsBurst: the request is larger than the burst of all peers; it can never pass.
 	GlobalExceedsBurst Reason = C.PEERGUARD_REASON_GLOBAL_EXCEEDS_BURST
-	TableFull          Reason = C.PEERGUARD_REASON_TABLE_FULL
+	// TableFull: the peer is a newcomer, no record can be made for it, and [Config].RefuseNewcomers is set.
+	TableFull Reason = C.PEERGUARD_REASON_TABLE_FULL
 )
-
-// String is the word of the metrics.
-func (r Reason) String() string { return C.GoString(C.peerguard_reason_text(C.uint32_t(r))) }
 
 func (r Reason) Error() string { return "peerguard: refused: " + r.String() }
 
-// Forever stands for a time that does not come, or a ban that ends only when lifted.
+// Forever stands for a time that does not come, or a ban that ends only when lifted. It is the largest [time.Duration], which
+// prints as 2562047h47m16.854775807s: compare with it first, or print the whole [Ban], which says it in words, or the whole
+// [Refusal], which then tells no time.
 const Forever time.Duration = 1<<63 - 1
 
 // Refusal is a no: why, and when to come back.

@@ -11,21 +11,27 @@ import (
 // EventKind is what happened to a peer.
 type EventKind uint32
 
-// Kinds of events; what Detail means is told with each.
+// Kinds of events, and what [Event].Detail means.
 const (
-	EventOpened     EventKind = C.PEERGUARD_EVENT_OPENED
+	// EventOpened: the breaker opened.
+	EventOpened EventKind = C.PEERGUARD_EVENT_OPENED
+	// EventHalfOpened: the open time was over and the first probe was admitted.
 	EventHalfOpened EventKind = C.PEERGUARD_EVENT_HALF_OPENED
-	EventClosed     EventKind = C.PEERGUARD_EVENT_CLOSED
-	EventProbesLost EventKind = C.PEERGUARD_EVENT_PROBES_LOST // how many
-	EventForced     EventKind = C.PEERGUARD_EVENT_FORCED      // a Forced
-	EventReset      EventKind = C.PEERGUARD_EVENT_RESET
-	EventBanned     EventKind = C.PEERGUARD_EVENT_BANNED // 1 earned, 2 by an operator
-	EventUnbanned   EventKind = C.PEERGUARD_EVENT_UNBANNED
-	EventEvicted    EventKind = C.PEERGUARD_EVENT_EVICTED // 1 if a ban was in force
+	// EventClosed: the breaker closed again.
+	EventClosed EventKind = C.PEERGUARD_EVENT_CLOSED
+	// EventProbesLost: probes did not report in time and were taken back; Detail: how many.
+	EventProbesLost EventKind = C.PEERGUARD_EVENT_PROBES_LOST
+	// EventForced: an operator forced or observes the gate; Detail: a [Forced].
+	EventForced EventKind = C.PEERGUARD_EVENT_FORCED
+	// EventReset: an operator reset the peer.
+	EventReset EventKind = C.PEERGUARD_EVENT_RESET
+	// EventBanned: the peer was banned; Detail: 1 earned, 2 by an operator.
+	EventBanned EventKind = C.PEERGUARD_EVENT_BANNED
+	// EventUnbanned: its bans were lifted.
+	EventUnbanned EventKind = C.PEERGUARD_EVENT_UNBANNED
+	// EventEvicted: its record was given to a newcomer; Detail: 1 if a ban was in force.
+	EventEvicted EventKind = C.PEERGUARD_EVENT_EVICTED
 )
-
-// String is the word for the kind.
-func (k EventKind) String() string { return C.GoString(C.peerguard_event_text(C.uint32_t(k))) }
 
 // Event is something that happened to a peer.
 type Event struct {

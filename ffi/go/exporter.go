@@ -21,10 +21,14 @@ type Series uint32
 
 // Choices of peers.
 const (
-	SeriesNone  Series = C.PEERGUARD_SERIES_NONE
-	SeriesWorst Series = C.PEERGUARD_SERIES_WORST // of those in trouble
-	SeriesTop   Series = C.PEERGUARD_SERIES_TOP   // by score
-	SeriesAll   Series = C.PEERGUARD_SERIES_ALL
+	// SeriesNone: no peer has.
+	SeriesNone Series = C.PEERGUARD_SERIES_NONE
+	// SeriesWorst: the worst of those in trouble.
+	SeriesWorst Series = C.PEERGUARD_SERIES_WORST
+	// SeriesTop: those with the highest scores.
+	SeriesTop Series = C.PEERGUARD_SERIES_TOP
+	// SeriesAll: every peer: with 100,000 peers that is 400,000 series.
+	SeriesAll Series = C.PEERGUARD_SERIES_ALL
 )
 
 // ExporterOptions tell what an exporter does. Start from [DefaultExporterOptions].
@@ -160,8 +164,10 @@ type MetricsFormat uint32
 
 // Forms.
 const (
+	// ClassicMetrics: Prometheus' classic text, version 0.0.4.
 	ClassicMetrics MetricsFormat = C.PEERGUARD_METRICS_CLASSIC
-	OpenMetrics    MetricsFormat = C.PEERGUARD_METRICS_OPENMETRICS
+	// OpenMetrics: OpenMetrics 1.0.0.
+	OpenMetrics MetricsFormat = C.PEERGUARD_METRICS_OPENMETRICS
 )
 
 // ContentType is the Content-Type of the form.
@@ -190,7 +196,9 @@ type Role uint32
 
 // Roles.
 const (
-	Reader   Role = C.PEERGUARD_ROLE_READER
+	// Reader may only read.
+	Reader Role = C.PEERGUARD_ROLE_READER
+	// Operator may also ban, unban, force, reset and change limits.
 	Operator Role = C.PEERGUARD_ROLE_OPERATOR
 )
 

@@ -104,7 +104,9 @@ type Direction uint32
 
 // Directions.
 const (
-	Upload   Direction = C.PEERGUARD_UPLOAD
+	// Upload: to the peer.
+	Upload Direction = C.PEERGUARD_UPLOAD
+	// Download: from the peer.
 	Download Direction = C.PEERGUARD_DOWNLOAD
 )
 
@@ -232,9 +234,13 @@ type Forced uint32
 
 // Overrides.
 const (
-	NotForced      Forced = C.PEERGUARD_FORCED_NONE
-	ForceOpen      Forced = C.PEERGUARD_FORCED_OPEN
-	ForceClosed    Forced = C.PEERGUARD_FORCED_CLOSED
+	// NotForced: the breaker decides.
+	NotForced Forced = C.PEERGUARD_FORCED_NONE
+	// ForceOpen: the peer is refused until reset.
+	ForceOpen Forced = C.PEERGUARD_FORCED_OPEN
+	// ForceClosed: the breaker admits whatever happens; bans and byte limits stay.
+	ForceClosed Forced = C.PEERGUARD_FORCED_CLOSED
+	// ForceObserving: everything is computed and shown, nothing is refused.
 	ForceObserving Forced = C.PEERGUARD_FORCED_OBSERVE
 )
 

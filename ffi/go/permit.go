@@ -27,18 +27,28 @@ import (
 // Outcome is what happened with a peer.
 type Outcome uint32
 
-// Outcomes.
+// Outcomes, and what they add to the score by default (see [Weights]). They are failures for the breaker unless it says else.
 const (
-	SyncSuccess       Outcome = C.PEERGUARD_SYNC_SUCCESS
-	MessageSuccess    Outcome = C.PEERGUARD_MESSAGE_SUCCESS
-	SyncFailure       Outcome = C.PEERGUARD_SYNC_FAILURE
-	MessageFailure    Outcome = C.PEERGUARD_MESSAGE_FAILURE
-	Timeout           Outcome = C.PEERGUARD_TIMEOUT
-	Unreachable       Outcome = C.PEERGUARD_UNREACHABLE
+	// SyncSuccess: a sync went well: +2, a success for the breaker.
+	SyncSuccess Outcome = C.PEERGUARD_SYNC_SUCCESS
+	// MessageSuccess: a message went well: +0.5, a success for the breaker.
+	MessageSuccess Outcome = C.PEERGUARD_MESSAGE_SUCCESS
+	// SyncFailure: a sync failed: -5.
+	SyncFailure Outcome = C.PEERGUARD_SYNC_FAILURE
+	// MessageFailure: a message failed: -1.
+	MessageFailure Outcome = C.PEERGUARD_MESSAGE_FAILURE
+	// Timeout: no answer in time: -1.
+	Timeout Outcome = C.PEERGUARD_TIMEOUT
+	// Unreachable: refused, reset, or the dial failed: -1.
+	Unreachable Outcome = C.PEERGUARD_UNREACHABLE
+	// ProtocolViolation: the peer broke the protocol: -10.
 	ProtocolViolation Outcome = C.PEERGUARD_PROTOCOL_VIOLATION
-	Fatal             Outcome = C.PEERGUARD_FATAL
-	Cancelled         Outcome = C.PEERGUARD_CANCELLED
-	LocalError        Outcome = C.PEERGUARD_LOCAL_ERROR
+	// Fatal: the peer did what no honest peer does: it is banned.
+	Fatal Outcome = C.PEERGUARD_FATAL
+	// Cancelled: we gave up for reasons of our own: no effect, a probe slot goes back.
+	Cancelled Outcome = C.PEERGUARD_CANCELLED
+	// LocalError: we failed, not the peer: no effect, a probe slot goes back.
+	LocalError Outcome = C.PEERGUARD_LOCAL_ERROR
 )
 
 // Recorded is what the breaker made of a report.
@@ -46,9 +56,14 @@ type Recorded uint32
 
 // What can become of a report.
 const (
-	Counted   Recorded = C.PEERGUARD_RECORDED_COUNTED
-	Stale     Recorded = C.PEERGUARD_RECORDED_STALE
-	Ignored   Recorded = C.PEERGUARD_RECORDED_IGNORED
+	// Counted: the result counted.
+	Counted Recorded = C.PEERGUARD_RECORDED_COUNTED
+	// Stale: the permit was of an earlier period: counters and reputation took the result, the breaker did not.
+	Stale Recorded = C.PEERGUARD_RECORDED_STALE
+	// Ignored: nothing for the breaker: a neutral outcome, a ban, a forced or open breaker, or a report without permit while
+	// it is half-open.
+	Ignored Recorded = C.PEERGUARD_RECORDED_IGNORED
+	// Untracked: no record could be made for the peer; only the totals took the result.
 	Untracked Recorded = C.PEERGUARD_RECORDED_UNTRACKED
 )
 

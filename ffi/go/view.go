@@ -4,6 +4,7 @@ package peerguard
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"time"
 	"unsafe"
@@ -14,35 +15,29 @@ type State uint32
 
 // States.
 const (
-	StateClosed   State = C.PEERGUARD_STATE_CLOSED
-	StateOpen     State = C.PEERGUARD_STATE_OPEN
+	// StateClosed: requests pass; failures are counted.
+	StateClosed State = C.PEERGUARD_STATE_CLOSED
+	// StateOpen: requests are refused until the open time has passed.
+	StateOpen State = C.PEERGUARD_STATE_OPEN
+	// StateHalfOpen: a few probes are let through to see whether the peer is back.
 	StateHalfOpen State = C.PEERGUARD_STATE_HALF_OPEN
 )
-
-// String is the word of the metrics.
-func (s State) String() string {
-	switch s {
-	case StateClosed:
-		return "closed"
-	case StateOpen:
-		return "open"
-	case StateHalfOpen:
-		return "half_open"
-	default:
-		return "unknown"
-	}
-}
 
 // Tier is how well a peer stands.
 type Tier uint32
 
 // Tiers.
 const (
-	TierBanned    Tier = C.PEERGUARD_TIER_BANNED
+	// TierBanned: a ban is in force.
+	TierBanned Tier = C.PEERGUARD_TIER_BANNED
+	// TierProbation: at most half the initial score.
 	TierProbation Tier = C.PEERGUARD_TIER_PROBATION
-	TierNeutral   Tier = C.PEERGUARD_TIER_NEUTRAL
-	TierGood      Tier = C.PEERGUARD_TIER_GOOD
-	TierTrusted   Tier = C.PEERGUARD_TIER_TRUSTED
+	// TierNeutral: below 60.
+	TierNeutral Tier = C.PEERGUARD_TIER_NEUTRAL
+	// TierGood: below 80.
+	TierGood Tier = C.PEERGUARD_TIER_GOOD
+	// TierTrusted: 80 and above.
+	TierTrusted Tier = C.PEERGUARD_TIER_TRUSTED
 )
 
 // Ban is a ban in force.
@@ -55,6 +50,21 @@ type Ban struct {
 	Code uint8
 	// Remaining is what is left of it; [Forever] = until unbanned.
 	Remaining time.Duration
+}
+
+// String says who banned, why and for how long, such as "by an operator (code 3), until unbanned".
+func (b Ban) String() string {
+	why := "for a low score"
+	switch {
+	case b.ByOperator:
+		why = fmt.Sprintf("by an operator (code %d)", b.Code)
+	case b.Fatal:
+		why = "for something fatal"
+	}
+	if b.Remaining == Forever {
+		return why + ", until unbanned"
+	}
+	return fmt.Sprintf("%s, %s left", why, b.Remaining)
 }
 
 // PeerView is one peer as it stood at one time.
