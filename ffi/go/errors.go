@@ -74,7 +74,8 @@ func failure(status C.int32_t) error {
 	}
 }
 
-// Reason tells why a request was refused. It is an error, so that errors.Is(err, peerguard.Open) works.
+// Reason tells why a request was refused. It prints as its word, such as "open". It is an error, so that
+// errors.Is(err, peerguard.Open) works.
 type Reason uint32
 
 // Reasons, in the order in which the rules are asked.
@@ -99,7 +100,8 @@ const (
 	TableFull Reason = C.PEERGUARD_REASON_TABLE_FULL
 )
 
-func (r Reason) Error() string { return "peerguard: refused: " + r.String() }
+// Error is the word too, as [syscall.Errno] does it: fmt prints an error by Error, not by String.
+func (r Reason) Error() string { return r.String() }
 
 // Forever stands for a time that does not come, or a ban that ends only when lifted. It is the largest [time.Duration], which
 // prints as 2562047h47m16.854775807s: compare with it first, or print the whole [Ban], which says it in words, or the whole
@@ -114,11 +116,13 @@ type Refusal struct {
 	RetryAfter time.Duration
 }
 
+// Error says both, such as "peerguard: refused: open, retry after 29.3s"; without a time if there is none.
 func (r *Refusal) Error() string {
+	text := "peerguard: refused: " + r.Reason.String()
 	if r.RetryAfter == Forever {
-		return r.Reason.Error()
+		return text
 	}
-	return fmt.Sprintf("%s, retry after %s", r.Reason.Error(), r.RetryAfter)
+	return fmt.Sprintf("%s, retry after %s", text, r.RetryAfter)
 }
 
 // Is makes errors.Is find [ErrRefused] and the [Reason].

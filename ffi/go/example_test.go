@@ -26,7 +26,7 @@ func Example() {
 		permit, err := guard.Admit(id)
 		var no *peerguard.Refusal
 		if errors.As(err, &no) {
-			fmt.Println(no.Reason.String(), no.RetryAfter >= 29*time.Second)
+			fmt.Println(no.Reason, no.RetryAfter >= 29*time.Second)
 			return
 		}
 		began := time.Now()

@@ -2,6 +2,7 @@ package peerguard
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -65,6 +66,9 @@ func TestABreakerOpensAndTellsWhenToComeBack(t *testing.T) {
 	}
 	if errors.Is(err, Banned) || !strings.HasPrefix(err.Error(), "peerguard: refused: open, retry after ") {
 		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%v %s %v", no.Reason, no.Reason, error(no.Reason)); text != "open open open" {
+		t.Fatal(text)
 	}
 	if recorded := must(late.Success(0))(t); recorded != Stale {
 		t.Fatal(recorded)
