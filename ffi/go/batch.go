@@ -62,10 +62,7 @@ func (b *Batch) Admitted(i int) bool { return b.permits[i].state == 1 }
 
 // Refusal is why the i-th peer was not let in; nil if it was.
 func (b *Batch) Refusal(i int) *Refusal {
-	if b.rejections[i].reason == C.PEERGUARD_REASON_NONE {
-		return nil
-	}
-	return refusal(&b.rejections[i])
+	return refusalIfAny(&b.rejections[i])
 }
 
 // Recorded is what became of the i-th peer's report.

@@ -20,5 +20,6 @@
 // Everything may be used from any goroutine at any time, but one Permit, Batch or Reporter by one at a time. To admit a peer
 // that was admitted before and is simply closed takes no cgo call; everything else is one call, about 40 ns beyond what the
 // library takes. A [Reporter] shares one call between many reports, [Guard.AdmitBatch] asks for many peers at once, and
-// [Guard.Peer] holds a peer for a connection's lifetime. [Guard.Serve] shows an operator how the peers fare.
+// [Guard.Peer] holds a peer for a connection's lifetime. [Guard.Explain] tells why a peer is refused, [Guard.Serve] shows an
+// operator how all of them fare.
 package peerguard

@@ -135,6 +135,14 @@ func refusal(no *C.peerguard_rejection) *Refusal {
 	return &Refusal{Reason: Reason(no.reason), RetryAfter: duration(no.retry_after)}
 }
 
+// refusalIfAny is nil for a rejection without a reason.
+func refusalIfAny(no *C.peerguard_rejection) *Refusal {
+	if no.reason == C.PEERGUARD_REASON_NONE {
+		return nil
+	}
+	return refusal(no)
+}
+
 func duration(nanos C.uint64_t) time.Duration {
 	if nanos > C.uint64_t(Forever) {
 		return Forever

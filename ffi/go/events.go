@@ -37,10 +37,14 @@ const (
 type Event struct {
 	// Sequence is its number in the guard, from 0.
 	Sequence uint64
-	At       time.Time
-	Peer     PeerID
-	Kind     EventKind
-	Detail   uint32
+	// At is when, by the wall clock as it stands when the event is read.
+	At time.Time
+	// Peer is to whom.
+	Peer PeerID
+	// Kind is what happened.
+	Kind EventKind
+	// Detail is told with each kind; 0 with those that have none.
+	Detail uint32
 }
 
 // Events takes the oldest events that nobody has taken yet, at most most.
@@ -54,9 +58,14 @@ func (g *Guard) Events(most int) ([]Event, error) {
 	runtime.KeepAlive(g)
 	events := make([]Event, 0, int(written))
 	for i := range raw[:written] {
-		e := &raw[i]
-		events = append(events, Event{uint64(e.sequence), time.Unix(0, int64(e.at)), idOf(&e.id), EventKind(e.kind),
-			uint32(e.detail)})
+		events = append(events, eventOf(&raw[i]))
 	}
 	return events, failure(status)
+}
+
+func eventOf(e *C.peerguard_event) Event {
+	return Event{
+		Sequence: uint64(e.sequence), At: time.Unix(0, int64(e.at)), Peer: idOf(&e.id), Kind: EventKind(e.kind),
+		Detail: uint32(e.detail),
+	}
 }

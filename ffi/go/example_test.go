@@ -69,6 +69,40 @@ func ExampleGuard_Peer() {
 	// peerguard: refused: banned true
 }
 
+// Why is this peer refused, and for how long?
+func ExampleGuard_Explain() {
+	config := peerguard.DefaultConfig()
+	config.PerPeerUploadLimit = 1000
+	guard, err := peerguard.New(config)
+	if err != nil {
+		panic(err)
+	}
+	defer guard.Close()
+
+	id := peerguard.PeerID{1}
+	guard.Report(id, peerguard.Result{Outcome: peerguard.ProtocolViolation})
+	guard.Ban(id, peerguard.Forever, 7)
+	why, err := guard.Explain(id)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(why.Verdict.Reason, why.Verdict.RetryAfter == peerguard.Forever)
+	fmt.Println("ban:", why.View.Ban)
+	fmt.Println("breaker:", why.View.State, "failures:", why.View.FailuresInWindow)
+	fmt.Printf("score: %.0f = %.0f %+.0f\n", why.Score.Score, why.Score.Initial, why.Score.Remembered)
+	fmt.Printf("upload: %+v\n", why.PeerUpload)
+	for _, event := range why.Events {
+		fmt.Println("event:", event.Kind)
+	}
+	// Output:
+	// banned true
+	// ban: by an operator (code 7), until unbanned
+	// breaker: closed failures: 1
+	// score: 40 = 50 -10
+	// upload: {Rate:1000 Burst:1000 Available:1000}
+	// event: banned
+}
+
 // Many peers are asked in one call.
 func ExampleGuard_AdmitBatch() {
 	guard, err := peerguard.New(peerguard.DefaultConfig())

@@ -69,38 +69,53 @@ func (b Ban) String() string {
 
 // PeerView is one peer as it stood at one time.
 type PeerView struct {
-	ID                  PeerID
-	State               State
-	Forced              Forced
-	Generation          uint16
-	FailuresInWindow    uint32
-	BackoffLevel        uint32
-	OpenRemaining       time.Duration
-	ProbesOut           uint32
-	ProbeSuccesses      uint32
-	Score               float64
-	Tier                Tier
-	Reliability         float64
-	Ban                 *Ban // nil: none is in force
-	Offences            uint32
-	Latency             time.Duration // moving average; negative: none is known
-	SuccessfulSyncs     uint64
-	FailedSyncs         uint64
-	SuccessfulMessages  uint64
-	FailedMessages      uint64
-	Timeouts            uint64
-	Unreachable         uint64
-	ProtocolViolations  uint64
-	FatalOutcomes       uint64
-	BytesSent           uint64
-	BytesReceived       uint64
-	UploadLimit         uint64 // Inherit: none of its own
-	DownloadLimit       uint64
-	UploadUsed          float64
-	DownloadUsed        float64
+	// ID is whose.
+	ID PeerID
+
+	// State is the breaker's; an open one whose time is over is half-open.
+	State State
+	// Forced is the operator's override.
+	Forced Forced
+	// Generation is the number of the breaker's period.
+	Generation uint16
+	// FailuresInWindow are those that count towards opening.
+	FailuresInWindow uint32
+	// BackoffLevel: the next open time is doubled this often.
+	BackoffLevel uint32
+	// OpenRemaining is what is left of the open time; 0 when not open.
+	OpenRemaining time.Duration
+	// ProbesOut have not reported.
+	ProbesOut uint32
+	// ProbeSuccesses are the probes that succeeded in this half-open period.
+	ProbeSuccesses uint32
+	// CallsInWindow and FailedCallsInWindow are counted when breakers open by failure rate; else 0.
+	CallsInWindow, FailedCallsInWindow uint64
+
+	// Score is 0 to 100; frozen while a ban is in force.
+	Score float64
+	// Tier is how well the peer stands by it.
+	Tier Tier
+	// Reliability is successes / (successes + failures); 0.5 before the first.
+	Reliability float64
+	// Ban is the one in force; nil: none is.
+	Ban *Ban
+	// Offences are the earned bans that are remembered.
+	Offences uint32
+	// Latency is the moving average; negative: none is known.
+	Latency time.Duration
+
+	// Counters of outcomes.
+	SuccessfulSyncs, FailedSyncs, SuccessfulMessages, FailedMessages uint64
+	Timeouts, Unreachable, ProtocolViolations, FatalOutcomes         uint64
+	// BytesSent and BytesReceived are to and from the peer.
+	BytesSent, BytesReceived uint64
+	// UploadLimit and DownloadLimit are the peer's own, in bytes per second; 0 = unlimited, [Inherit] = as for all peers.
+	UploadLimit, DownloadLimit uint64
+	// UploadUsed and DownloadUsed are used shares of the buckets' bursts, 0 to 1; 0 without a limit.
+	UploadUsed, DownloadUsed float64
+
+	// FirstSeen is when the record was made, LastSeen when something was last recorded.
 	FirstSeen, LastSeen time.Time
-	CallsInWindow       uint64
-	FailedCallsInWindow uint64
 }
 
 func viewOf(v *C.peerguard_peer_view) PeerView {
