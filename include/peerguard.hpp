@@ -210,6 +210,22 @@ private:
     detail::Handle<peerguard_snapshot_free> handle_;
 };
 
+/// What an admit of a peer would say, and why.
+struct Explanation {
+    /// The refusal; no value: it would be admitted.
+    std::optional<Rejection> verdict;
+    /// The refusal that an observed peer is spared.
+    std::optional<Rejection> spared;
+    /// The peer as it stands: breaker, ban, own limits, counters; no value: it has no record.
+    std::optional<peerguard_peer_view> view;
+    /// The score's parts and the byte buckets; the above as C tells them.
+    peerguard_explanation all;
+    /// The peer's newest events, newest first.
+    std::vector<peerguard_event> events;
+    /// Of the verdict; no value: never by itself, 0: now.
+    std::optional<Nanoseconds> retry_after() const { return detail::time(verdict ? verdict->retry_after : 0); }
+};
+
 /// The default options of an exporter: a snapshot each second, no server.
 inline peerguard_exporter_options default_exporter_options() {
     peerguard_exporter_options options;
@@ -299,6 +315,20 @@ public:
     /// PEERGUARD_FORCED_OPEN, _CLOSED or _OBSERVE.
     void force(const Id &id, uint32_t forced) { detail::yes(peerguard_force(handle_.get(), &id, forced)); }
     void update_limits(const peerguard_limits &limits) { detail::yes(peerguard_update_limits(handle_.get(), &limits)); }
+    /// What an admit of this peer would say now, with everything behind it; changes nothing.
+    Explanation explain(const Id &id) const {
+        peerguard_explanation all;
+        all.struct_size = sizeof all;
+        std::vector<peerguard_event> events(16); // as many as are known
+        std::size_t written = 0;
+        detail::yes(peerguard_explain(handle_.get(), &id, &all, events.data(), events.size(), &written));
+        events.resize(written);
+        const auto refusal = [](const Rejection &no) {
+            return no.reason == PEERGUARD_REASON_NONE ? std::nullopt : std::make_optional(no);
+        };
+        return {refusal(all.verdict), refusal(all.spared), all.known ? std::make_optional(all.view) : std::nullopt, all,
+                std::move(events)};
+    }
     Snapshot snapshot() const {
         peerguard_snapshot snapshot = 0;
         detail::yes(peerguard_snapshot_take(handle_.get(), &snapshot));

@@ -41,6 +41,15 @@ int main() {
     auto peer = guard.peer(id_of(3));
     CHECK(peer.is_tracked() && peer.check() && peer.admit());
     guard.ban(id_of(3), std::nullopt, 9);
+    auto banned = guard.explain(id_of(3));
+    CHECK(banned.verdict && banned.verdict->reason == PEERGUARD_REASON_BANNED && !banned.retry_after() && !banned.spared);
+    CHECK(banned.view && banned.view->ban_code == 9);
+    CHECK(banned.events.size() == 1 && banned.events[0].kind == PEERGUARD_EVENT_BANNED);
+    auto open = guard.explain(id_of(1));
+    CHECK(open.verdict && open.verdict->reason == PEERGUARD_REASON_OPEN && *open.retry_after() > 29s);
+    CHECK(open.all.score == open.all.score_initial + open.all.score_remembered && open.all.score_remembered < 0);
+    auto unknown = guard.explain(id_of(99));
+    CHECK(!unknown.verdict && !unknown.view && unknown.events.empty() && *unknown.retry_after() == 0s);
     CHECK(guard.is_banned(id_of(3)) && !peer.check() && !peer.admit().retry_after());
     CHECK(guard.unban(id_of(3)) && !guard.unban(id_of(3)));
     guard.force(id_of(3), PEERGUARD_FORCED_OPEN);
