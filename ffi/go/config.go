@@ -5,48 +5,89 @@ import "C"
 
 import "time"
 
-// Config is everything a guard is made from. Start from [DefaultConfig]. Rates are bytes per second.
+// Config is everything a guard is made from. Start from [DefaultConfig]. Each field tells its range and, in brackets, its
+// default. Rates are bytes per second.
 type Config struct {
-	// MaxPeers is how many peers have a record at most: 1 to 2^26. Memory is taken at the start: about 220 bytes for each,
-	// and 16 to 32 for what [Guard.Admit] remembers.
+	// MaxPeers is how many peers have a record at most: 1 to 2^26 (100,000). Memory is taken at the start: about 220 bytes for
+	// each, and 16 to 32 for what [Guard.Admit] remembers.
 	MaxPeers uint64
-	// EventCapacity is how many events are kept: 1 to 2^20.
+	// EventCapacity is how many events are kept: 1 to 2^20 (1024), 56 bytes each.
 	EventCapacity uint64
-	// RefuseNewcomers: when no record can be made, refuse instead of serving without one.
+	// RefuseNewcomers: when no record can be made, refuse instead of serving without one (false).
 	RefuseNewcomers bool
 
-	FailureThreshold    uint32
-	FailureWindow       time.Duration
-	RecoveryTimeout     time.Duration
-	MaxOpenTime         time.Duration
-	ProbeTimeout        time.Duration // Forever = RecoveryTimeout
-	SuccessThreshold    uint32
-	HalfOpenMaxProbes   uint32 // 0 = SuccessThreshold
-	Backoff             bool
-	FailureRate         float64 // 0 = not judged
+	// FailureThreshold: so many failures within FailureWindow, without a success between them, open the breaker: 1 to 31 (5).
+	FailureThreshold uint32
+	// FailureWindow is the rolling window in which failures count: 8 ns to 24 h (60 s).
+	FailureWindow time.Duration
+	// RecoveryTimeout is how long an opened breaker refuses before it tries again: 1 ms to 24 h (30 s).
+	RecoveryTimeout time.Duration
+	// MaxOpenTime is the longest open time before jitter: RecoveryTimeout to 24 h (300 s).
+	MaxOpenTime time.Duration
+	// ProbeTimeout: probes that have not reported this long after the last one was admitted are taken back: 1 ms to 24 h;
+	// [Forever] = RecoveryTimeout (Forever).
+	ProbeTimeout time.Duration
+	// SuccessThreshold: so many successful probes close a half-open breaker: 1 to 15 (2).
+	SuccessThreshold uint32
+	// HalfOpenMaxProbes is how many probes a half-open breaker admits at once: 1 to 15; 0 = SuccessThreshold (0).
+	HalfOpenMaxProbes uint32
+	// Backoff doubles the open time at each re-opening, and halves it per 300 s closed (true).
+	Backoff bool
+	// FailureRate is the share of failed calls that opens the breaker: above 0 and at most 1; 0 = not judged (0).
+	FailureRate float64
+	// FailureRateMinCalls is how many calls the window must have before their share is judged: 1 to 65,535 (20).
 	FailureRateMinCalls uint32
-	Jitter              float64
+	// Jitter is the largest share of the open time that is added at random: 0 to 1 (0.1).
+	Jitter float64
 
-	InitialScore      float64
-	MaxScore          float64
-	MinScore          float64
+	// InitialScore is that of a peer that nothing is known of: above 0 and below MaxScore (50).
+	InitialScore float64
+	// MaxScore is the largest score: above 0 and at most 100 (100).
+	MaxScore float64
+	// MinScore: the change that takes a score from above it to it or below bans: 0 to less than half of InitialScore (0).
+	MinScore float64
+	// HourlyDecayFactor is what remains of the distance to InitialScore after an hour: above 0 and at most 1 (0.99).
 	HourlyDecayFactor float64
-	BanDuration       time.Duration // Forever = until unbanned
-	MaxBanDuration    time.Duration
-	OffenceMemory     time.Duration
-	LatencyWeight     float64
-	Weights           Weights
+	// BanDuration is the length of the first earned ban, doubled for each remembered one: 1 ms to 10 years; [Forever] = until
+	// unbanned (1 h).
+	BanDuration time.Duration
+	// MaxBanDuration is the longest earned ban: BanDuration to 10 years (24 h).
+	MaxBanDuration time.Duration
+	// OffenceMemory is the unbanned time in which one offence is forgotten: 1 s to 10 years (24 h).
+	OffenceMemory time.Duration
+	// LatencyWeight is the weight of the latency in the order of sync candidates: 0 to 10 (0.1).
+	LatencyWeight float64
+	// Weights is what each outcome adds to the score.
+	Weights Weights
 
-	UploadLimit          uint64 // 0 = unlimited
-	DownloadLimit        uint64
-	PerPeerUploadLimit   uint64
+	// UploadLimit is for what is sent to all peers together: 0 = unlimited, at most 2^40 (0).
+	UploadLimit uint64
+	// DownloadLimit is for what is received from all peers together: 0 = unlimited, at most 2^40 (0).
+	DownloadLimit uint64
+	// PerPeerUploadLimit is for what is sent to each peer: 0 = unlimited, at most 2^40 (0).
+	PerPeerUploadLimit uint64
+	// PerPeerDownloadLimit is for what is received from each peer: 0 = unlimited, at most 2^40 (0).
 	PerPeerDownloadLimit uint64
-	RefillInterval       time.Duration
+	// RefillInterval: a bucket holds ten times what its rate gives in this time, at least one byte: 1 ns to 1 h (100 ms).
+	RefillInterval time.Duration
 }
 
-// Weights is what each outcome adds to the score.
+// Weights is what each outcome adds to the score, within -100 to 100. [Fatal] has none: it bans.
 type Weights struct {
-	SyncSuccess, SyncFailure, MessageSuccess, MessageFailure, Timeout, Unreachable, ProtocolViolation float64
+	// SyncSuccess is for a sync that went well (2).
+	SyncSuccess float64
+	// SyncFailure is for a sync that failed (-5).
+	SyncFailure float64
+	// MessageSuccess is for a message that went well (0.5).
+	MessageSuccess float64
+	// MessageFailure is for a message that failed (-1).
+	MessageFailure float64
+	// Timeout is for an answer that did not come in time (-1).
+	Timeout float64
+	// Unreachable is for a failed dial or a reset connection (-1).
+	Unreachable float64
+	// ProtocolViolation is for a breach of the protocol (-10).
+	ProtocolViolation float64
 }
 
 // DefaultConfig is the default configuration.
@@ -149,7 +190,14 @@ func (c *Config) raw() C.peerguard_config {
 	return raw
 }
 
-// Limits are the limits of a running guard; 0 = unlimited.
+// Limits are the limits of a running guard, in bytes per second: 0 = unlimited, at most 2^40.
 type Limits struct {
-	Upload, Download, PerPeerUpload, PerPeerDownload uint64
+	// Upload is for what is sent to all peers together.
+	Upload uint64
+	// Download is for what is received from all peers together.
+	Download uint64
+	// PerPeerUpload is for what is sent to each peer that has no limit of its own.
+	PerPeerUpload uint64
+	// PerPeerDownload is for what is received from each peer that has no limit of its own.
+	PerPeerDownload uint64
 }

@@ -15,7 +15,7 @@ var (
 	ErrRefused = errors.New("peerguard: refused")
 	// ErrClosed: the guard, peer or exporter was closed.
 	ErrClosed = errors.New("peerguard: closed")
-	// ErrConfig: a configured value is out of its range.
+	// ErrConfig: a configured value is out of its range. A [ConfigError] tells which.
 	ErrConfig = errors.New("peerguard: configuration")
 	// ErrTableFull: no record can be made for the peer.
 	ErrTableFull = errors.New("peerguard: table full")

@@ -31,7 +31,8 @@ const (
 	SeriesAll Series = C.PEERGUARD_SERIES_ALL
 )
 
-// ExporterOptions tell what an exporter does. Start from [DefaultExporterOptions].
+// ExporterOptions tell what an exporter does. Start from [DefaultExporterOptions]. Fields tell their ranges
+// and, in brackets, their defaults.
 type ExporterOptions struct {
 	// Address is where to serve HTTP, such as "127.0.0.1:9100"; port 0 takes a free one. Empty: nowhere.
 	Address string
@@ -41,17 +42,17 @@ type ExporterOptions struct {
 	OperatorToken string
 	// Hosts are names by which the server is reached besides localhost and addresses.
 	Hosts []string
-	// Interval is the time between two snapshots: 1 ms to 1 h; [Forever] = only by [Exporter.Publish].
+	// Interval is the time between two snapshots: 1 ms to 1 h; [Forever] = only by [Exporter.Publish] (1 s).
 	Interval time.Duration
-	// Timeout: a client must have sent its request, and an answer must move, within it.
+	// Timeout: a client must have sent its request, and an answer must move, within it: 1 ms to 1 h (5 s).
 	Timeout time.Duration
-	// StaleAfter: /healthz says 503 when the snapshot is older.
+	// StaleAfter: /healthz says 503 when the snapshot is older: 1 ms to 1 h (30 s).
 	StaleAfter time.Duration
-	// MaxBody is the largest body of a request.
+	// MaxBody is the largest body of a request, in bytes: at most 2^30 (2^20).
 	MaxBody uint64
-	// MaxConnections is how many connections there are at once at most.
+	// MaxConnections is how many connections there are at once at most: 1 to 2^20 (4096).
 	MaxConnections uint32
-	// Series and SeriesLimit tell which peers, and how many at most, have metrics of their own.
+	// Series and SeriesLimit tell which peers (SeriesWorst), and how many at most (100), have metrics of their own.
 	Series      Series
 	SeriesLimit uint64
 }

@@ -16,7 +16,6 @@ package peerguard
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -47,7 +46,7 @@ func (m *memory) watch() {
 	}
 }
 
-// New makes a guard. Close it when it is no longer needed.
+// New makes a guard. Close it when it is no longer needed. A field that is out of its range is a [ConfigError].
 func New(config Config) (*Guard, error) {
 	raw := config.raw()
 	var handle, anchor C.peerguard_guard
@@ -79,7 +78,7 @@ func configFailure(status C.int32_t, raw *C.peerguard_config) error {
 	}
 	var why [256]C.char
 	C.peerguard_config_check(raw, &why[0], C.size_t(len(why)))
-	return fmt.Errorf("%w: %s", ErrConfig, C.GoString(&why[0]))
+	return configError(C.GoString(&why[0]))
 }
 
 // Close ends the guard: calls that come later get [ErrClosed]. Peers and exporters of it work on until they are closed
@@ -267,7 +266,7 @@ func (g *Guard) Limits() (Limits, error) {
 		failure(status)
 }
 
-// UpdateLimits changes the limits, for all requests from now on.
+// UpdateLimits changes the limits, for all requests from now on; with one out of range it changes none: [ErrConfig].
 func (g *Guard) UpdateLimits(limits Limits) error {
 	l := C.peerguard_limits{
 		upload: C.uint64_t(limits.Upload), download: C.uint64_t(limits.Download),
@@ -281,7 +280,8 @@ func (g *Guard) UpdateLimits(limits Limits) error {
 // Inherit is the limit of a peer that has none of its own.
 const Inherit = ^uint64(0)
 
-// SetPeerLimits gives a peer byte limits of its own: 0 = unlimited, [Inherit] = as for all peers.
+// SetPeerLimits gives a peer byte limits of its own: bytes per second, 0 = unlimited, at most 2^40; [Inherit] = as for
+// all peers.
 func (g *Guard) SetPeerLimits(id PeerID, upload, download uint64) error {
 	status := C.peerguard_set_peer_limits(g.handle, id.raw(), C.uint64_t(upload), C.uint64_t(download))
 	runtime.KeepAlive(g)

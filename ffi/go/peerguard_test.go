@@ -324,7 +324,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	config.FailureThreshold = 99
 	_, err := New(config)
 	is(t, err, ErrConfig)
-	if !strings.Contains(err.Error(), "circuit_breaker.failure_threshold must be 1 to 31") {
+	if !strings.Contains(err.Error(), "FailureThreshold must be 1 to 31") {
 		t.Fatal(err)
 	}
 	if classic := ClassicConfig(); classic.BanDuration != Forever || classic.Backoff {
