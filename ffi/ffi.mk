@@ -37,7 +37,8 @@ $(FFI_OUT)/features: FORCE
 open := (
 ffi_comma := ,
 FFI_SYMBOLS := $(shell sed -n 's/.*[ *]\(peerguard_[a-z_]*\)[$(open)].*/\1/p' include/peerguard.h | sort -u)
-FFI_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml ffi/preface.h $(shell find src -type f)
+# This file too: it tells how the libraries are made.
+FFI_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml ffi/preface.h ffi/ffi.mk $(shell find src -type f)
 
 $(FFI_OUT)/.built: $(FFI_SOURCES) $(FFI_OUT)/features
 	$(call ffi_build,--profile capi --features $(FFI_FEATURES),target/capi,$(FFI_OUT),)
@@ -64,9 +65,10 @@ define ffi_build
 endef
 
 header: ## renders include/peerguard.h anew
-	$(CARGO) build --features capi --message-format=json 2>/dev/null \
-		| sed -n 's/.*"package_id":"[^"]*peerguard[#@][^"]*".*"out_dir":"\([^"]*\)".*/\1/p' \
-		| tail -1 | xargs -I{} cp {}/peerguard.h include/peerguard.h
+	mkdir -p $(FFI_OUT)
+	$(CARGO) build --features capi --message-format=json-render-diagnostics > $(FFI_OUT)/build.json
+	cp "$$(sed -n 's/.*"package_id":"[^"]*peerguard[#@][^"]*".*"out_dir":"\([^"]*\)".*/\1/p' $(FFI_OUT)/build.json \
+		| tail -1)/peerguard.h" include/peerguard.h
 
 install: capi ## header, C++ wrapper, libraries, pkg-config and CMake, into PREFIX
 	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/peerguard
