@@ -193,7 +193,8 @@ func (g *Guard) take(id PeerID, direction Direction, bytes uint64) (bool, error)
 	return yes(status)
 }
 
-// Report tells what happened with a peer, without a permit.
+// Report tells what happened with a peer, without a permit. It makes a record if there is none and the outcome has an effect. A
+// half-open breaker ignores it: that is moved by the permits of its probes.
 func (g *Guard) Report(id PeerID, result Result) (Recorded, error) {
 	var recorded C.uint32_t
 	var memory C.peerguard_traffic

@@ -10,6 +10,8 @@ package peerguard
 #cgo nocallback peerguard_peer_grant_up_to
 #cgo noescape peerguard_peer_check
 #cgo nocallback peerguard_peer_check
+#cgo noescape peerguard_peer_report_key
+#cgo nocallback peerguard_peer_report_key
 */
 import "C"
 
@@ -131,4 +133,18 @@ func (p *Peer) GrantUpTo(direction Direction, want uint64) (Permit, error) {
 	status := C.peerguard_peer_grant_up_to(p.handle, C.uint32_t(direction), C.uint64_t(want), &permit.raw, &no)
 	runtime.KeepAlive(p)
 	return permit.answer(status, &no)
+}
+
+// Report is [Guard.Report] for this peer.
+func (p *Peer) Report(result Result) (Recorded, error) {
+	var recorded C.uint32_t
+	var memory C.peerguard_traffic
+	traffic := result.traffic(&memory)
+	latency, err := result.latency()
+	if err != nil {
+		return 0, err
+	}
+	status := C.peerguard_peer_report_key(p.handle, C.uint32_t(result.Outcome), latency, traffic, &recorded)
+	runtime.KeepAlive(p)
+	return Recorded(recorded), failure(status)
 }

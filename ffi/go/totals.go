@@ -3,18 +3,41 @@ package peerguard
 // #include "peerguard.h"
 import "C"
 
+import "runtime"
+
 // Totals are the figures of the guard as a whole. The counters never fall.
 type Totals struct {
-	TotalPeers, Closed, Open, HalfOpen, Banned, Capacity uint64
-	AvgScore, AvgReliability                             float64
-	Uploaded, Downloaded                                 uint64
-	ThrottledUploadPeer, ThrottledUploadGlobal           uint64
-	ThrottledDownloadPeer, ThrottledDownloadGlobal       uint64
-	Trips, ProbesLost, WouldDeny, Evictions, EvictedBans uint64
-	Untracked, RecordsMade, EventsLost                   uint64
-	UploadLimit, DownloadLimit                           uint64 // 0 = unlimited
-	UploadAvailable, DownloadAvailable                   uint64 // of a limit
-	denied                                               [C.PEERGUARD_REASONS]uint64
+	// TotalPeers have a record: Closed + Open + HalfOpen, by the state of their breakers. Banned have a ban in force.
+	TotalPeers, Closed, Open, HalfOpen, Banned uint64
+	// Capacity is how many peers can have a record.
+	Capacity uint64
+	// AvgScore and AvgReliability are means over the peers; 0 without peers.
+	AvgScore, AvgReliability float64
+	// Uploaded and Downloaded count bytes.
+	Uploaded, Downloaded uint64
+	// ThrottledUploadPeer and ThrottledUploadGlobal count the uploads that a peer's own bucket, or that of all peers, refused.
+	ThrottledUploadPeer, ThrottledUploadGlobal uint64
+	// ThrottledDownloadPeer and ThrottledDownloadGlobal count the downloads alike.
+	ThrottledDownloadPeer, ThrottledDownloadGlobal uint64
+	// Trips counts breakers that opened.
+	Trips uint64
+	// ProbesLost counts probes that did not report in time.
+	ProbesLost uint64
+	// WouldDeny counts requests that an observed peer's gate would have refused.
+	WouldDeny uint64
+	// Evictions counts records that were given to newcomers, EvictedBans those of them with a ban in force.
+	Evictions, EvictedBans uint64
+	// Untracked counts requests and reports of newcomers for which no record could be made.
+	Untracked uint64
+	// RecordsMade counts records made.
+	RecordsMade uint64
+	// EventsLost counts events that were overwritten before they were taken by [Guard.Events].
+	EventsLost uint64
+	// UploadLimit and DownloadLimit are those of all peers together, in bytes per second; 0 = unlimited.
+	UploadLimit, DownloadLimit uint64
+	// UploadAvailable and DownloadAvailable are the bytes that their buckets hold; 0 without a limit.
+	UploadAvailable, DownloadAvailable uint64
+	denied                             [C.PEERGUARD_REASONS]uint64
 }
 
 // Denied counts the requests that were refused for a reason.
@@ -49,4 +72,23 @@ func totalsOf(t *C.peerguard_totals) Totals {
 		totals.denied[i] = uint64(t.denied[i])
 	}
 	return totals
+}
+
+// Totals reads the guard's figures without the peers: one pass over the records, about 30 ns for each.
+func (g *Guard) Totals() (Totals, error) {
+	totals := C.peerguard_totals{struct_size: C.sizeof_peerguard_totals}
+	status := C.peerguard_get_totals(g.handle, &totals)
+	runtime.KeepAlive(g)
+	if err := failure(status); err != nil {
+		return Totals{}, err
+	}
+	return totalsOf(&totals), nil
+}
+
+// Occupancy tells how many peers have a record, and how many can have one. It looks at no record.
+func (g *Guard) Occupancy() (peers, capacity int, err error) {
+	var have, can C.size_t
+	status := C.peerguard_occupancy(g.handle, &have, &can)
+	runtime.KeepAlive(g)
+	return int(have), int(can), failure(status)
 }
