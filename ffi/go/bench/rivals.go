@@ -111,4 +111,25 @@ func rivals(size, cores int) {
 		})
 		must(reporter.Close())
 	}})
+	with(side{"AdmitBatch + ReportBatch of 64", func(worker, n int) {
+		var batch peerguard.Batch
+		waiting := make([]peerguard.PeerID, 0, 64)
+		results := make([]peerguard.Result, 64)
+		exchange := func() {
+			_, err := guard.AdmitBatch(&batch, waiting)
+			must(err)
+			for i := range waiting {
+				results[i] = do()
+			}
+			_, err = guard.ReportBatch(&batch, results[:len(waiting)])
+			must(err)
+			waiting = waiting[:0]
+		}
+		each(ids, worker, n, func(id peerguard.PeerID) {
+			if waiting = append(waiting, id); len(waiting) == cap(waiting) {
+				exchange()
+			}
+		})
+		exchange()
+	}})
 }
