@@ -111,8 +111,8 @@ impl OwnedPermit {
 }
 
 impl Inner {
-    /// The permit of a ticket.
-    #[inline]
+    /// The permit of a ticket. Inline, so that the caller need not make one on the fast path in memory too.
+    #[inline(always)]
     pub(super) fn permit(&self, ticket: Ticket) -> Permit<'_> {
         Pass::lent(self, self.plain_record(&ticket), ticket)
     }
