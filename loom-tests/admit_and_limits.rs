@@ -6,6 +6,7 @@ use super::explore::{FULL, explore, race};
 use super::stage::{One, SECOND, START, config};
 use crate::breaker::gate::GateWord;
 use crate::breaker::transition::Asker;
+use crate::clock::Clock;
 use crate::config::PeerLimits;
 use crate::peer::admit::Demand;
 use crate::sync::Ordering;
@@ -41,7 +42,10 @@ impl Node {
 fn the_loser_of_the_last_probe_owes_no_bytes() {
     explore("two byte requests for one probe", 470, FULL, |turn| {
         let (one, _) = One::opened(&config());
-        let node = Arc::new(Node { one, global: SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, OVER) });
+        let node = Arc::new(Node {
+            one,
+            global: SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, Clock::manual(OVER).0),
+        });
         let (a, b) = race(turn, &node, |node| node.admit(300), |node| node.admit(400));
         assert!(!(a && b), "there is one probe");
         // Both fit the buckets together, so bytes refuse nobody.

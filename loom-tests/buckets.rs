@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::explore::{BOUNDED, FULL, explore, race, race3};
 use super::stage::START;
+use crate::clock::Clock;
 use crate::decision::{Reason, Rejection};
 use crate::peer::admit::{Charge, Demand};
 use crate::sync::{Ordering, Word};
@@ -76,7 +77,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Arc<Self> {
-        let global = SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, START);
+        let global = SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, Clock::manual(START).0);
         Arc::new(Self { peers: [Bucket::new(START), Bucket::new(START)], global })
     }
 

@@ -115,7 +115,7 @@ impl PeerGuard {
             shown_bytes: [Word::new(0), Word::new(0)],
             lost: Word::new(0),
             global: [limits.upload, limits.download]
-                .map(|limit| SharedBucket::new(Rate::new(limit), &rules.burst, threads, now)),
+                .map(|limit| SharedBucket::new(Rate::new(limit), &rules.burst, threads, clock.clone())),
             untracked: Direction::ALL.map(|_| Bucket::new(now)),
             peer_rates: [limits.per_peer_upload, limits.per_peer_download].map(|limit| Setting::new(Rate::new(limit))),
             rules,
@@ -158,9 +158,8 @@ impl PeerGuard {
     /// The field that is out of its range; then nothing is changed.
     pub fn update_limits(&self, limits: Limits) -> Result<(), ConfigError> {
         limits.validate()?;
-        let now = self.inner.clock.now();
         for (bucket, limit) in self.inner.global.iter().zip([limits.upload, limits.download]) {
-            bucket.set_rate(Rate::new(limit), now);
+            bucket.set_rate(Rate::new(limit));
         }
         let per_peer = [limits.per_peer_upload, limits.per_peer_download];
         for (setting, limit) in self.inner.peer_rates.iter().zip(per_peer) {

@@ -103,11 +103,12 @@ impl Rough {
     /// [`Rate::MOST_UNITS`]; `None` where they may not fit. See [`PaidAt::take_at_about`].
     ///
     /// A time that is not ahead has passed. One that is too far ahead, as after a clock was set back, is left to the exact time.
+    /// A cost of 0 always fits, and is not to be carried out: the word of a bucket without a limit may be of any time.
     #[inline(always)]
     pub(super) fn fit(&self, ahead: i64, cost: u64) -> Option<u64> {
         debug_assert!(cost <= Rate::MOST_UNITS);
         let owed = ahead.max(self.grain as i64) as u64 + cost;
-        (owed <= self.burst).then_some(owed)
+        (owed <= self.burst || cost == 0).then_some(owed)
     }
 }
 

@@ -20,11 +20,13 @@
 //! bucket for the shares also puts the floor up; the one that gives back what they held also takes it down, and writes it into
 //! the time, so that the bucket is not fuller than it was a moment before.
 //!
-//! What can be lost is time's gift: while the bucket is full to its floor, shares that are partly used are not filled. A
-//! caller who then asks for all of it at once waits for at most an eighth of the burst.
+//! Time must not pay for what is taken later. A take may be booked by a time that has passed, since it could have come then;
+//! what goes to a share may be taken at any time to come. So a share is renewed by a clock reading that comes after it was
+//! found short, and what is recalled by one that comes after the shares were closed; and nobody recalls while another renews.
 //!
-//! While shares are being recalled, nobody takes from them, but refunds still reach them; what comes too late for the recall
-//! is brought back by who put it there.
+//! What can be lost is time's gift: while the bucket is full to its floor, shares that are partly used are not filled. A
+//! caller who then asks for all of it at once waits for at most an eighth of the burst. And a refund that finds the shares
+//! closed for the moment, and the bucket at its floor, has found it full.
 //!
 //! # Memory ordering
 //! All that concerns the bucket is in its word. A share is filled with Release after the bucket was charged for it, and taken
@@ -35,7 +37,7 @@ use crossbeam_utils::CachePadded;
 use super::bucket::{Burst, Limit, Rough, Short, Taken, debt};
 use super::rate::{Rate, SECOND, UNIT_SHIFT};
 use super::setting::Setting;
-use crate::clock::SKEW;
+use crate::clock::{Clock, SKEW};
 use crate::sync::{Field, Ordering, Word, packed, thread_number};
 
 /// What is lent, as a part of the burst.
@@ -104,7 +106,7 @@ struct Lending(u64);
 
 impl Lending {
     const CLOSED: Self = Self(0);
-    /// By one thread, for which nobody waits: who finds no share takes from the bucket.
+    /// By one thread, for which nobody waits: who finds his share closed or short takes from the bucket.
     const CHANGING: Self = Self(1);
     const OPEN: Self = Self(2);
 }
@@ -184,6 +186,7 @@ struct Common {
 }
 
 pub(crate) struct SharedBucket {
+    clock: Clock,
     limit: Setting,
     /// Units in a full share; 0 where nothing is ever lent.
     share: u64,
@@ -196,16 +199,17 @@ pub(crate) struct SharedBucket {
 
 impl SharedBucket {
     /// A full bucket. `threads`: how many may be at work at once.
-    pub(crate) fn new(rate: Rate, burst: &Burst, threads: usize, now: u64) -> Self {
+    pub(crate) fn new(rate: Rate, burst: &Burst, threads: usize, clock: Clock) -> Self {
         // Twice as many as threads, so that fewer have one together.
         let shares = (2 * threads).next_power_of_two().min(MOST_SHARES);
         let share = if threads == 1 { 0 } else { burst.units() / LENT / shares as u64 };
         let common = Common {
-            account: Word::new(Account::full(now)),
+            account: Word::new(Account::full(clock.now())),
             lending: Word::new(Lending::CLOSED),
             renewals: Word::new(Renewals::NONE),
         };
         Self {
+            clock,
             limit: Setting::new(rate),
             share,
             most: burst.units().max(SECOND),
@@ -225,18 +229,18 @@ impl SharedBucket {
     }
 
     /// Changes the limit. A bucket that was unlimited starts full.
-    pub(crate) fn set_rate(&self, rate: Rate, now: u64) {
-        self.recall(now);
+    pub(crate) fn set_rate(&self, rate: Rate) {
+        self.recall();
         if self.rate().is_unlimited() {
-            self.fill(now);
+            self.fill();
         }
         self.limit.set(rate);
     }
 
-    fn fill(&self, now: u64) {
+    fn fill(&self) {
         loop {
             let before = self.account();
-            if self.carry_out(Taken { before, after: before.owing(0, now) }) {
+            if self.carry_out(Taken { before, after: before.owing(0, self.clock.now()) }) {
                 return;
             }
         }
@@ -255,11 +259,13 @@ impl SharedBucket {
         self.common.account.swap_if_strong(before, after, Ordering::Relaxed, Ordering::Relaxed)
     }
 
-    /// What is owed at `now`, in units, at most `burst`; what shares hold is not owed.
+    /// What is owed at `now`, in units, at most `burst`; what shares hold and would give back is not owed.
     pub(crate) fn debt(&self, now: u64, burst: u64) -> u64 {
         let account = self.account();
-        // Relaxed: a sum for display.
-        let held: u64 = self.shares.iter().map(|share| share.load(Ordering::Relaxed).held()).sum();
+        // Relaxed, both: who takes looks again.
+        let open = self.common.lending.load(Ordering::Relaxed) == Lending::OPEN;
+        let held = || self.shares.iter().map(|share| share.load(Ordering::Relaxed).held()).sum::<u64>();
+        let held = if open { held() } else { 0 };
         account.debt(now, burst).max(self.floor(account)).saturating_sub(held)
     }
 
@@ -307,8 +313,9 @@ impl SharedBucket {
                 return self.take_whole(cost, 0, now, rough);
             }
             let Some(left) = share.held().checked_sub(cost) else { return self.renew(thread, cost, now, rough) };
-            // Acquire: pairs with the Release that filled the share.
-            if word.swap_if(share, share.with(left), Ordering::Acquire, Ordering::Relaxed) {
+            // AcqRel: pairs with the Release that filled the share, and with the exchange that closes it: a clock reading that
+            // follows is not of before this take, even if the clock is a word in memory.
+            if word.swap_if(share, share.with(left), Ordering::AcqRel, Ordering::Relaxed) {
                 return true;
             }
         }
@@ -333,7 +340,7 @@ impl SharedBucket {
             let debt = before.debt(now, limit.burst).max(self.floor(before));
             let owed = match limit.fit(debt, cost) {
                 Ok(owed) => owed,
-                Err(Short::For(_)) if before.is_lent() && self.recall(now) => continue,
+                Err(Short::For(_)) if before.is_lent() && self.recall() => continue,
                 Err(short) => return Err(short),
             };
             let taken = Taken { before, after: before.owing(owed, now) };
@@ -358,12 +365,7 @@ impl SharedBucket {
 
     pub(crate) fn refund_as(&self, thread: usize, mut cost: u64) {
         if self.account().is_lent() {
-            let threads = thread..thread + self.shares.len();
-            cost = threads.clone().fold(cost, |rest, thread| self.put(thread, rest));
-            // Shares that were recalled meanwhile.
-            if !self.account().is_lent() {
-                cost += threads.map(|thread| self.empty(thread)).sum::<u64>();
-            }
+            cost = (thread..thread + self.shares.len()).fold(cost, |rest, thread| self.put(thread, rest));
         }
         self.give_back(cost);
     }
@@ -408,82 +410,77 @@ impl SharedBucket {
         // Relaxed: a hint.
         self.common.renewals.store(Renewals::NONE, Ordering::Relaxed);
         for share in &self.shares {
-            // Release: pairs with the Acquire CAS of who takes from it. It may hold what a refund is about to bring back.
-            let left = share.swap(Share::open(self.share), Ordering::Release);
-            self.give_back(left.held());
+            // Release: pairs with the Acquire CAS of who takes from it.
+            share.store_over(Share::open(self.share), Ordering::Release);
         }
         self.leave_lending(Lending::OPEN);
     }
 
-    /// Takes from the bucket what is asked and what fills the thread's share.
+    /// Takes from the bucket what is asked and what fills the thread's share, while nobody else renews or recalls.
     #[cold]
     fn renew(&self, thread: usize, cost: u64, now: u64, rough: &Rough) -> bool {
-        // Relaxed, all: what is put is what fits, and the rest are hints.
-        let missing = self.share - self.share_of(thread).load(Ordering::Relaxed).held().min(self.share);
-        let renewals = self.common.renewals.load(Ordering::Relaxed).and_of(thread);
-        self.common.renewals.store(renewals, Ordering::Relaxed);
-        if renewals.are_of_one() || !self.take_whole(missing + cost, rough.half(), now, rough) {
-            self.recall(now);
+        if !self.change_lending(Lending::OPEN) {
             return self.take_whole(cost, 0, now, rough);
         }
-        // What has no room there: it was filled meanwhile, or is recalled, or was.
-        self.refund_as(thread, missing);
-        true
+        // Relaxed: what is put is what fits.
+        let missing = self.share - self.share_of(thread).load(Ordering::Relaxed).held();
+        let renewals = self.common.renewals.load(Ordering::Relaxed).and_of(thread);
+        self.common.renewals.store(renewals, Ordering::Relaxed);
+        let now = self.clock.now();
+        let more = !renewals.are_of_one() && self.take_whole(missing + cost, rough.half(), now, rough);
+        if more {
+            // Refunds may have left less room.
+            let _full = self.put(thread, missing);
+            self.leave_lending(Lending::OPEN);
+            return true;
+        }
+        self.close();
+        self.take_whole(cost, 0, now, rough)
     }
 
-    /// Puts units into a thread's share, and returns those for which it has no room.
+    /// Puts units into a thread's share if it is open, and returns those for which it has no room.
     fn put(&self, thread: usize, units: u64) -> u64 {
         let word = self.share_of(thread);
         loop {
             // Relaxed: the CAS decides.
             let share = word.load(Ordering::Relaxed);
             let fits = units.min(self.share - share.held());
-            if fits == 0 {
+            if !share.is_open() || fits == 0 {
                 return units;
             }
-            // AcqRel: pairs with the Acquire CAS of who takes from it, and with the exchange by which a recall has emptied it for
-            // the last time: then the bucket is found whole.
-            if word.swap_if(share, share.with(share.held() + fits), Ordering::AcqRel, Ordering::Relaxed) {
+            // Release: pairs with the Acquire CAS of who takes from it.
+            if word.swap_if(share, share.with(share.held() + fits), Ordering::Release, Ordering::Relaxed) {
                 return units - fits;
             }
         }
     }
 
-    /// Takes what a thread's share holds, unless it is open.
-    fn empty(&self, thread: usize) -> u64 {
-        let word = self.share_of(thread);
-        loop {
-            // Relaxed, both: the CAS decides, and units order nothing.
-            let share = word.load(Ordering::Relaxed);
-            if share.is_open() || word.swap_if(share, Share::NONE, Ordering::Relaxed, Ordering::Relaxed) {
-                return if share.is_open() { 0 } else { share.held() };
-            }
+    /// Closes the shares, if they are open and nobody else changes them.
+    pub(crate) fn recall(&self) -> bool {
+        let ours = self.change_lending(Lending::OPEN);
+        if ours {
+            self.close();
         }
+        ours
     }
 
-    /// Closes the shares, if they are open and nobody else does, and gives the bucket what they hold. `now` may be a time that
-    /// has passed.
-    pub(crate) fn recall(&self, now: u64) -> bool {
-        if !self.change_lending(Lending::OPEN) {
-            return false;
-        }
-        // AcqRel, both times: no take from a share comes after the first, and as in `put`.
-        let empty = || self.shares.iter().map(|share| share.swap(Share::NONE, Ordering::AcqRel).held()).sum::<u64>();
-        let held = empty();
+    /// Closes the shares and gives the bucket what they hold. Only for who is changing them.
+    #[cold]
+    fn close(&self) {
+        // AcqRel: no take from a share comes after it; pairs with that of the last one.
+        let held: u64 = self.shares.iter().map(|share| share.swap(Share::NONE, Ordering::AcqRel).held()).sum();
+        let now = self.clock.now();
         loop {
             let before = self.account();
             let ahead = before.ahead(now) as u64;
-            // As in `debt`, but for a time that has passed: the word may be further ahead of it than a burst.
+            // As in `debt`, but for a time that may have passed by now: the word may be further ahead of it than a burst.
             let debt = if ahead > self.most + (SKEW << UNIT_SHIFT) { 0 } else { ahead };
             let owed = debt.max(self.lent()) - held;
             if self.carry_out(Taken { before, after: before.owing(owed, now).whole() }) {
                 break;
             }
         }
-        // What refunds have put there meanwhile.
-        self.give_back(empty());
         self.leave_lending(Lending::CLOSED);
-        true
     }
 
     fn change_lending(&self, from: Lending) -> bool {
@@ -500,6 +497,7 @@ impl SharedBucket {
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use proptest::prelude::*;
 
     const SECOND: u64 = 1_000_000_000;
@@ -509,8 +507,9 @@ mod tests {
         Burst::new(SECOND)
     }
 
-    fn bucket(now: u64) -> SharedBucket {
-        SharedBucket::new(Rate::new(1_000_000), &burst(), THREADS, now)
+    fn bucket(now: u64) -> (SharedBucket, ManualClock) {
+        let (clock, hand) = Clock::manual(now);
+        (SharedBucket::new(Rate::new(1_000_000), &burst(), THREADS, clock), hand)
     }
 
     fn limit() -> Limit {
@@ -534,20 +533,21 @@ mod tests {
 
     #[test]
     fn lending_and_recalling_takes_nothing_and_gives_nothing() {
-        let bucket = bucket(5);
+        let (bucket, hand) = bucket(5);
         bucket.lend(5, &rough(0));
         assert_eq!((bucket.account().is_lent(), held(&bucket)), (true, burst().units() / LENT));
         assert_eq!((left(&bucket, 5), bucket.debt(5, burst().units())), (burst().units(), 0));
         // However long nobody asks.
         assert_eq!(left(&bucket, 1 << 40), burst().units());
-        assert!(bucket.recall(1 << 40));
+        hand.set(1 << 40);
+        assert!(bucket.recall());
         assert_eq!((bucket.account().is_lent(), held(&bucket)), (false, 0));
         assert_eq!(bucket.debt(1 << 40, burst().units()), 0);
     }
 
     #[test]
     fn what_is_lent_is_recalled_before_it_is_missed() {
-        let bucket = bucket(0);
+        let (bucket, _) = bucket(0);
         bucket.lend(0, &rough(0));
         assert!(bucket.take_as(0, 77, 0, &rough(0)));
         assert!(bucket.take(burst().units() - 77, 0, &limit()).is_ok());
@@ -557,7 +557,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_alone_has_the_whole_bucket_again() {
-        let bucket = bucket(0);
+        let (bucket, _) = bucket(0);
         bucket.lend(0, &rough(0));
         // Each renewal gives one share at once, and fills another.
         let takes = 2 * ALONE;
@@ -570,7 +570,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lent_from_a_bucket_that_is_half_used() {
-        let bucket = bucket(0);
+        let (bucket, _) = bucket(0);
         bucket.take(burst().units() / 2, 0, &limit()).unwrap();
         bucket.lend(0, &rough(0));
         assert!(!bucket.account().is_lent());
@@ -578,7 +578,7 @@ mod tests {
 
     #[test]
     fn a_bucket_for_one_thread_lends_nothing() {
-        let bucket = SharedBucket::new(Rate::new(1_000_000), &burst(), 1, 0);
+        let bucket = SharedBucket::new(Rate::new(1_000_000), &burst(), 1, Clock::manual(0).0);
         bucket.lend(0, &rough(0));
         assert!(!bucket.account().is_lent());
     }
@@ -589,6 +589,10 @@ mod tests {
         Refund { thread: usize },
         Lend,
         Recall,
+    }
+
+    fn wait() -> impl Strategy<Value = u64> {
+        prop_oneof![4 => Just(0), 2 => 0..SECOND / 100, 2 => 0..SECOND / 4, 1 => 0..4 * SECOND]
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -609,13 +613,14 @@ mod tests {
         fn never_above_burst_and_rate(
             start in prop_oneof![Just(1u64 << 20), Just((1u64 << 53) - SECOND)],
             grain in prop_oneof![Just(0), Just(8_000_000u64)],
-            steps in prop::collection::vec((0..SECOND / 4, step()), 1..200),
+            steps in prop::collection::vec((wait(), step()), 1..200),
         ) {
-            let (bucket, rough, burst) = (bucket(start), rough(grain), burst().units());
+            let ((bucket, hand), rough, burst) = (bucket(start), rough(grain), burst().units());
             let mut now = start;
             let mut taken: Vec<(u64, u64)> = Vec::new();
             for (wait, step) in steps {
                 now += wait;
+                hand.set(now);
                 // As late as a recent time can be.
                 let recent = now - grain;
                 match step {
@@ -636,7 +641,7 @@ mod tests {
                         }
                     }
                     Step::Lend => bucket.lend(recent, &rough),
-                    Step::Recall => drop(bucket.recall(recent)),
+                    Step::Recall => drop(bucket.recall()),
                 }
                 prop_assert!(left(&bucket, now) <= burst);
             }
