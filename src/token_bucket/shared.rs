@@ -422,8 +422,9 @@ impl SharedBucket {
         if !self.change_lending(Lending::OPEN) {
             return self.take_whole(cost, 0, now, rough);
         }
-        // Relaxed: what is put is what fits.
-        let missing = self.share - self.share_of(thread).load(Ordering::Relaxed).held();
+        // Acquire: pairs with the AcqRel CAS of who has taken from it, as in `take_as`.
+        let missing = self.share - self.share_of(thread).load(Ordering::Acquire).held();
+        // Relaxed, both: a hint.
         let renewals = self.common.renewals.load(Ordering::Relaxed).and_of(thread);
         self.common.renewals.store(renewals, Ordering::Relaxed);
         let now = self.clock.now();
