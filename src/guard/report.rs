@@ -62,8 +62,13 @@ impl Inner {
     /// Reports on a record that the caller holds, without a permit.
     #[inline]
     pub(super) fn report_to(&self, tenancy: Tenancy, record: &Record, report: &Report) -> Recorded {
-        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), None, None)
-            .unwrap_or_else(|recent| self.report_held(tenancy.slot, report, Standing::Call, recent))
+        self.report_plainly(record, tenancy.life, report, report.traffic.one_way(), None, None).unwrap_or_else(
+            |recent| {
+                // A copy, so that it need not lie in memory where the report is plain.
+                let report = *report;
+                self.report_held(tenancy.slot, &report, Standing::Call, recent)
+            },
+        )
     }
 
     /// Reports on a record that the caller holds. `recent`: the recent time, if it has been read; that is enough for the
