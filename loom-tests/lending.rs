@@ -222,3 +222,26 @@ fn time_that_passes_during_a_renewal_pays_for_nothing_taken_after_it() {
         assert!(all <= shares.limit.burst, "no more than a burst at one time: {all}");
     });
 }
+
+#[test]
+fn a_refund_that_meets_a_renewal_makes_no_room_for_what_is_on_its_way() {
+    explore("renewal x refund, time, take of a share", 240, FULL, |turn| {
+        let shares = Arc::new(Shares::lent());
+        let small = shares.take(1, 512);
+        assert!(small > 0, "a little, so that the share is short of a whole one");
+        let (late, taken) = race(
+            turn,
+            &shares,
+            // By a clock reading of before.
+            |shares| shares.take(1, 16),
+            move |shares| {
+                shares.bucket.refund_as(1, small);
+                shares.hand.set(PAID);
+                shares.take_at(PAID, 1, 16)
+            },
+        );
+        assert!(late > 0, "there is enough");
+        let all = taken + shares.take_rest(PAID);
+        assert!(all <= shares.limit.burst, "no more than a burst at one time: {all}");
+    });
+}

@@ -52,7 +52,7 @@ impl Clock {
 
     /// A clock that asks `read` for nanoseconds since an origin of its own.
     ///
-    /// `read` is called on the hot paths: it must not block, and it should not go back.
+    /// `read` is called on the hot paths: it must not block or panic, and it should not go back.
     #[must_use]
     pub fn from_fn(read: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self { source: Source::Function(Arc::new(read)) }

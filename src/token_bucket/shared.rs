@@ -21,8 +21,8 @@
 //! the time, so that the bucket is not fuller than it was a moment before.
 //!
 //! Time must not pay for what is taken later. A take may be booked by a time that has passed, since it could have come then;
-//! what goes to a share may be taken at any time to come. So a share is renewed by a clock reading that comes after it was
-//! found short, and what is recalled by one that comes after the shares were closed; and nobody recalls while another renews.
+//! what goes to a share may be taken at any time to come. So a share is closed, then the clock is read, then it is renewed or
+//! recalled; and one thread at a time does so.
 //!
 //! What can be lost is time's gift: while the bucket is full to its floor, shares that are partly used are not filled. A
 //! caller who then asks for all of it at once waits for at most an eighth of the burst. And a refund that finds the shares
@@ -340,7 +340,7 @@ impl SharedBucket {
             let debt = before.debt(now, limit.burst).max(self.floor(before));
             let owed = match limit.fit(debt, cost) {
                 Ok(owed) => owed,
-                Err(Short::For(_)) if before.is_lent() && self.recall() => continue,
+                Err(Short::For(_)) if before.is_lent() && (self.recall() || self.account() != before) => continue,
                 Err(short) => return Err(short),
             };
             let taken = Taken { before, after: before.owing(owed, now) };
@@ -422,20 +422,20 @@ impl SharedBucket {
         if !self.change_lending(Lending::OPEN) {
             return self.take_whole(cost, 0, now, rough);
         }
-        // Acquire: pairs with the AcqRel CAS of who has taken from it, as in `take_as`.
-        let missing = self.share - self.share_of(thread).load(Ordering::Acquire).held();
+        // AcqRel: as in `close`. Closed, so that no refund fills the room for what is on its way.
+        let held = self.share_of(thread).swap(Share::NONE, Ordering::AcqRel).held();
         // Relaxed, both: a hint.
         let renewals = self.common.renewals.load(Ordering::Relaxed).and_of(thread);
         self.common.renewals.store(renewals, Ordering::Relaxed);
         let now = self.clock.now();
-        let more = !renewals.are_of_one() && self.take_whole(missing + cost, rough.half(), now, rough);
+        let more = !renewals.are_of_one() && self.take_whole(self.share - held + cost, rough.half(), now, rough);
         if more {
-            // Refunds may have left less room.
-            let _full = self.put(thread, missing);
+            // Release: as in `lend`.
+            self.share_of(thread).store_over(Share::open(self.share), Ordering::Release);
             self.leave_lending(Lending::OPEN);
             return true;
         }
-        self.close();
+        self.close(held);
         self.take_whole(cost, 0, now, rough)
     }
 
@@ -460,16 +460,18 @@ impl SharedBucket {
     pub(crate) fn recall(&self) -> bool {
         let ours = self.change_lending(Lending::OPEN);
         if ours {
-            self.close();
+            self.close(0);
         }
         ours
     }
 
-    /// Closes the shares and gives the bucket what they hold. Only for who is changing them.
+    /// Closes the shares, and gives the bucket what they hold and what the caller has in hand of one. Only for who is changing
+    /// them.
     #[cold]
-    fn close(&self) {
+    fn close(&self, in_hand: u64) {
         // AcqRel: no take from a share comes after it; pairs with that of the last one.
-        let held: u64 = self.shares.iter().map(|share| share.swap(Share::NONE, Ordering::AcqRel).held()).sum();
+        let held =
+            in_hand + self.shares.iter().map(|share| share.swap(Share::NONE, Ordering::AcqRel).held()).sum::<u64>();
         let now = self.clock.now();
         loop {
             let before = self.account();
