@@ -614,7 +614,7 @@ mod tests {
         /// bucket and shares have at most a burst; an exact take is refused only when they have too little.
         #[test]
         fn never_above_burst_and_rate(
-            start in prop_oneof![Just(1u64 << 20), Just((1u64 << 53) - SECOND)],
+            start in prop_oneof![Just(1u64 << 30), Just((1u64 << 53) - SECOND)],
             grain in prop_oneof![Just(0), Just(8_000_000u64)],
             steps in prop::collection::vec((wait(), step()), 1..200),
         ) {
