@@ -3,6 +3,9 @@
 //! A request takes from the peer's bucket and then from the shared one, and gives back what it took when the second
 //! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between. Each
 //! may have held the peer's bytes once before: what failed by the recent time is asked again by the exact.
+//!
+//! The shared bucket lends an eighth of its burst to threads that collide on it, and may have so much less than one that does
+//! not; so a refusal, and what is left, may be owed to bytes that were lent. An admission never is.
 
 use std::time::Duration;
 
@@ -121,6 +124,12 @@ impl Buckets {
     }
 }
 
+/// What a bucket may lack, in units: the one of all peers may have lent it to threads that used it before time could fill it
+/// again. It never has more than it should.
+fn missing(whose: Whose, terms: &Terms) -> i128 {
+    if whose == Whose::All { terms.lent() } else { 0 }
+}
+
 impl Object for Buckets {
     type State = State;
     type Atom = Atom;
@@ -136,10 +145,11 @@ impl Object for Buckets {
             }
             Atom::Short(whose, bytes, wait) => {
                 let (bucket, terms) = self.of(whose, &mut after);
-                match bucket.fit(now, bytes, terms) {
-                    Fit::Later(units) => wait.is_none_or(|wait| wait.as_nanos() as i128 == (units + 1023) / 1024),
-                    Fit::Fits | Fit::Never => false,
-                }
+                let told = |(least, most): (i128, i128)| {
+                    let nanos = |units| (units + 1023) / 1024;
+                    wait.is_none_or(|wait| (nanos(least)..=nanos(most)).contains(&(wait.as_nanos() as i128)))
+                };
+                bucket.short_by(now, bytes, missing(whose, terms), terms).is_some_and(told)
             }
             Atom::Never(whose, bytes) => {
                 let (bucket, terms) = self.of(whose, &mut after);
@@ -155,7 +165,9 @@ impl Object for Buckets {
             }
             Atom::Left(whose, left) => {
                 let (bucket, terms) = self.of(whose, &mut after);
-                bucket.room(now, terms) == left
+                let room = bucket.room(now, terms);
+                let missing = terms.bytes_of(missing(whose, terms));
+                (room.saturating_sub(missing)..=room).contains(&left)
             }
         };
         if possible {

@@ -43,6 +43,18 @@ impl Terms {
     pub fn cost(&self, bytes: u64) -> i128 {
         cost(bytes, self.rate)
     }
+
+    /// Bytes that cost so many units, at least one of them in part.
+    #[allow(dead_code, reason = "as for `short_by`")]
+    pub fn bytes_of(&self, units: i128) -> u64 {
+        self.bytes_within(units) + 1
+    }
+
+    /// The part of the burst that may be lent to threads.
+    #[allow(dead_code, reason = "as for `short_by`")]
+    pub fn lent(&self) -> i128 {
+        self.burst / 8
+    }
 }
 
 fn cost(bytes: u64, rate: i128) -> i128 {
@@ -78,6 +90,14 @@ impl Bucket {
         }
         let over = self.debt(now, terms) + cost - terms.burst;
         if over <= 0 { Fit::Fits } else { Fit::Later(over) }
+    }
+
+    /// As [`Self::fit`], when the bucket has less than it should by up to so many units: the least and the most that it may have
+    /// to wait for; `None` if it fits all the same.
+    #[allow(dead_code, reason = "not every test that shares the model has threads")]
+    pub fn short_by(&self, now: u64, bytes: u64, missing: i128, terms: &Terms) -> Option<(i128, i128)> {
+        let over = self.debt(now, terms) + terms.cost(bytes) - terms.burst;
+        (over + missing > 0 && terms.cost(bytes) <= terms.burst).then(|| (over.max(1), over + missing))
     }
 
     /// The most bytes that would fit now.
