@@ -333,14 +333,18 @@ impl SharedBucket {
         }
     }
 
-    /// Takes `cost` units at `now`, or tells why not and changes nothing. What is lent is recalled before it is missed.
-    pub(crate) fn take(&self, cost: u64, now: u64, limit: &Limit) -> Result<Taken<Account>, Short> {
+    /// Takes `cost` units at `now`, or tells why not and changes nothing. What is lent is recalled before it is missed; then the
+    /// clock is asked again, since what others have renewed and recalled is booked by later readings than `now`.
+    pub(crate) fn take(&self, cost: u64, mut now: u64, limit: &Limit) -> Result<Taken<Account>, Short> {
         loop {
             let before = self.account();
             let debt = before.debt(now, limit.burst).max(self.floor(before));
             let owed = match limit.fit(debt, cost) {
                 Ok(owed) => owed,
-                Err(Short::For(_)) if before.is_lent() && (self.recall() || self.account() != before) => continue,
+                Err(Short::For(_)) if before.is_lent() && (self.recall() || self.account() != before) => {
+                    now = self.clock.now();
+                    continue;
+                }
                 Err(short) => return Err(short),
             };
             let taken = Taken { before, after: before.owing(owed, now) };
