@@ -86,12 +86,10 @@ pub(crate) fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     std::thread_local! { static NUMBER: Cell<usize> = const { Cell::new(0) } }
 
-    let number = NUMBER.get();
-    if number != 0 {
-        return number;
+    if NUMBER.get() == 0 {
+        // Relaxed: a number orders nothing.
+        NUMBER.set(NEXT.fetch_add(1, Ordering::Relaxed));
     }
-    // Relaxed: a number orders nothing.
-    NUMBER.replace(NEXT.fetch_add(1, Ordering::Relaxed));
     NUMBER.get()
 }
 

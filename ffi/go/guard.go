@@ -161,7 +161,8 @@ func generationOf(gate uint64) C.uint16_t {
 }
 
 // AdmitBytes asks: may I move so many bytes to or from this peer now? It takes them from the peer's bucket and from that of
-// all peers, or from neither.
+// all peers, or from neither. Where threads collide on the limit of all peers, up to an eighth of its burst may be set
+// aside for them, and a request that needs it be refused; no more is ever let through.
 func (g *Guard) AdmitBytes(id PeerID, direction Direction, bytes uint64) (Permit, error) {
 	permit := Permit{guard: g}
 	var no C.peerguard_rejection

@@ -93,7 +93,8 @@ pub unsafe extern "C" fn peerguard_admit(
 ///
 /// As `peerguard_admit`, and takes the bytes from the peer's bucket and from that of all peers, or from neither.
 /// `direction`: PEERGUARD_UPLOAD or PEERGUARD_DOWNLOAD. The bytes are counted as moved when the permit ends. 0 bytes is
-/// `peerguard_admit`.
+/// `peerguard_admit`. Where threads collide on the limit of all peers, up to an eighth of its burst may be set aside for them,
+/// and a request that needs it be refused; no more is ever let through.
 ///
 /// Returns as `peerguard_admit`; PEERGUARD_ERR_ENUM.
 ///

@@ -49,7 +49,8 @@ impl PeerGuard {
     ///
     /// # Errors
     /// The first rule that refuses; `retry_after` is `None` for a request larger than a burst, which can never pass. A
-    /// refusal changes nothing but its counter.
+    /// refusal changes nothing but its counter. Where threads collide on the limit of all peers, up to an eighth of its burst may
+    /// be set aside for them: then a request that needs it may be refused for want of it, and none is admitted beyond.
     #[inline(always)]
     pub fn admit_bytes(&self, peer: &PeerId, direction: Direction, bytes: u64) -> Result<Permit<'_>, Rejection> {
         if bytes == 0 {

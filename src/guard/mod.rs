@@ -1,6 +1,6 @@
 //! The facade: the handle that a node keeps.
 //!
-//! Only here is the clock asked. A report of success reads the recent time (see [`crate::clock`]); everything else that
+//! Only here is the clock asked, and where the bucket of all peers lends. A report of success reads the recent time (see [`crate::clock`]); everything else that
 //! needs a time reads the exact one, once. `admit` of a closed peer reads none.
 
 mod batch;

@@ -90,6 +90,8 @@ struct Mood {
     observe: bool,
     /// How often the clock moves: a peer comes out of Open only when it does.
     moves: f64,
+    /// How often a take is small enough for a share of the bucket of all peers.
+    small: f64,
 }
 
 impl Plan {
@@ -106,6 +108,7 @@ impl Plan {
             bans: rng.bool(),
             observe: rng.u8(..6) == 0,
             moves: [0.1, 0.2, 0.4][rng.usize(..3)],
+            small: [0.0, 0.7, 0.9][rng.usize(..3)],
             rng,
         };
         let calls = std::array::from_fn(|thread| (0..CALLS).map(|_| mood.call(thread)).collect());
@@ -129,7 +132,7 @@ fn config(rng: &mut Rng, topic: Topic) -> Config {
     reputation.hourly_decay_factor = [1.0, 0.99][rng.usize(..2)];
     reputation.ban_duration = Some(Duration::from_millis(1500));
     if topic == Topic::Bytes {
-        config.bandwidth.upload_limit_bps = rng.u64(500..2_000);
+        config.bandwidth.upload_limit_bps = rng.u64(500..2_500);
         config.bandwidth.per_peer_upload_bps = rng.u64(300..1_500);
     }
     config
@@ -205,7 +208,11 @@ impl Mood {
 
     fn bytes(&mut self) -> Call {
         let key = self.key();
-        let bytes = if self.rng.u32(..30) == 0 { self.rng.u64(1..3_000) } else { self.rng.u64(50..400) };
+        let bytes = match self.rng.u32(..30) {
+            0 => self.rng.u64(1..3_000),
+            _ if self.rng.f64() < self.small => self.rng.u64(1..40),
+            _ => self.rng.u64(50..400),
+        };
         match self.rng.u32(..10) {
             0..=4 => Call::Take { key, bytes },
             5..=6 => Call::Try { key, bytes },

@@ -1,0 +1,161 @@
+//! One thread after the other: what bucket and shares have together.
+
+use super::words::ALONE;
+use super::*;
+use crate::clock::ManualClock;
+use proptest::prelude::*;
+
+const SECOND: u64 = 1_000_000_000;
+const THREADS: usize = 2;
+
+fn burst() -> Burst {
+    Burst::new(SECOND)
+}
+
+fn bucket(now: u64) -> (SharedBucket, ManualClock) {
+    let (clock, hand) = Clock::manual(now);
+    (SharedBucket::new(Rate::new(1_000_000), &burst(), THREADS, clock), hand)
+}
+
+fn limit() -> Limit {
+    Limit::new(Rate::new(1_000_000), &burst())
+}
+
+fn rough(grain: u64) -> Rough {
+    Rough::new(grain, &burst())
+}
+
+fn held(bucket: &SharedBucket) -> u64 {
+    bucket.shares.iter().map(|share| share.load(Ordering::Relaxed).held()).sum()
+}
+
+/// What the bucket and its shares have together.
+fn left(bucket: &SharedBucket, now: u64) -> u64 {
+    let account = bucket.account();
+    let owed = account.debt(now, burst().units()).max(bucket.floor(account));
+    burst().units() - owed + held(bucket)
+}
+
+#[test]
+fn lending_and_recalling_takes_nothing_and_gives_nothing() {
+    let (bucket, hand) = bucket(5);
+    bucket.lend(5, &rough(0));
+    assert_eq!((bucket.account().is_lent(), held(&bucket)), (true, burst().units() / LENT));
+    assert_eq!((left(&bucket, 5), bucket.debt(5, burst().units())), (burst().units(), 0));
+    // However long nobody asks.
+    assert_eq!(left(&bucket, 1 << 40), burst().units());
+    hand.set(1 << 40);
+    assert!(bucket.recall());
+    assert_eq!((bucket.account().is_lent(), held(&bucket)), (false, 0));
+    assert_eq!(bucket.debt(1 << 40, burst().units()), 0);
+}
+
+#[test]
+fn what_is_lent_is_recalled_before_it_is_missed() {
+    let (bucket, _) = bucket(0);
+    bucket.lend(0, &rough(0));
+    assert!(bucket.take_as(0, 77, 0, &rough(0)));
+    assert!(bucket.take(burst().units() - 77, 0, &limit()).is_ok());
+    assert!(!bucket.account().is_lent());
+    assert_eq!(bucket.take(1 << 10, 0, &limit()).unwrap_err(), Short::For(1));
+}
+
+#[test]
+fn a_thread_that_is_alone_has_the_whole_bucket_again() {
+    let (bucket, _) = bucket(0);
+    bucket.lend(0, &rough(0));
+    // Each renewal gives one share at once, and fills another.
+    let takes = 2 * ALONE;
+    for _ in 0..takes {
+        assert!(bucket.take_as(1, bucket.share, 0, &rough(0)));
+    }
+    assert!(!bucket.account().is_lent());
+    assert_eq!(bucket.debt(0, burst().units()), takes * bucket.share);
+}
+
+#[test]
+fn nothing_is_lent_from_a_bucket_that_is_half_used() {
+    let (bucket, _) = bucket(0);
+    bucket.take(burst().units() / 2, 0, &limit()).unwrap();
+    bucket.lend(0, &rough(0));
+    assert!(!bucket.account().is_lent());
+}
+
+#[test]
+fn a_bucket_for_one_thread_lends_nothing() {
+    let bucket = SharedBucket::new(Rate::new(1_000_000), &burst(), 1, Clock::manual(0).0);
+    bucket.lend(0, &rough(0));
+    assert!(!bucket.account().is_lent());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Take { thread: usize, exact: bool, cost: u64 },
+    Refund { thread: usize },
+    Lend,
+    Recall,
+}
+
+fn wait() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => Just(0), 2 => 0..SECOND / 100, 2 => 0..SECOND / 4, 1 => 0..4 * SECOND]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Up to a share, up to all shares, up to the burst.
+    let cost = prop_oneof![1..burst().units() / 32, 1..burst().units() / 8, 1..=burst().units()];
+    prop_oneof![
+        8 => (0usize..4, prop::bool::weighted(0.2), cost).prop_map(|(thread, exact, cost)| Step::Take { thread, exact, cost }),
+        2 => (0usize..4).prop_map(|thread| Step::Refund { thread }),
+        2 => Just(Step::Lend),
+        1 => Just(Step::Recall),
+    ]
+}
+
+proptest! {
+    /// Over every window at most burst and rate, across the wrap of the word too, whatever is lent meanwhile; at any moment
+    /// bucket and shares have at most a burst; an exact take is refused only when they have too little.
+    #[test]
+    fn never_above_burst_and_rate(
+        start in prop_oneof![Just(1u64 << 30), Just((1u64 << 53) - SECOND)],
+        grain in prop_oneof![Just(0), Just(8_000_000u64)],
+        steps in prop::collection::vec((wait(), step()), 1..200),
+    ) {
+        let ((bucket, hand), rough, burst) = (bucket(start), rough(grain), burst().units());
+        let mut now = start;
+        let mut taken: Vec<(u64, u64)> = Vec::new();
+        for (wait, step) in steps {
+            now += wait;
+            hand.set(now);
+            // As late as a recent time can be.
+            let recent = now - grain;
+            match step {
+                Step::Take { exact: true, cost, .. } => {
+                    let enough = left(&bucket, now) >= cost;
+                    let got = bucket.take(cost, now, &limit()).is_ok();
+                    prop_assert_eq!(got, enough);
+                    taken.extend(got.then_some((now, cost)));
+                }
+                Step::Take { thread, cost, .. } => {
+                    let got = bucket.take_as(thread, cost, recent, &rough);
+                    taken.extend(got.then_some((now, cost)));
+                }
+                // Only of what was taken at this very moment, so that the windows need not know.
+                Step::Refund { thread } => {
+                    if let Some((_, cost)) = taken.pop_if(|(at, _)| *at == now) {
+                        bucket.refund_as(thread, cost);
+                    }
+                }
+                Step::Lend => bucket.lend(recent, &rough),
+                Step::Recall => drop(bucket.recall()),
+            }
+            prop_assert!(left(&bucket, now) <= burst);
+        }
+        for first in 0..taken.len() {
+            let mut sum = 0;
+            for (at, cost) in &taken[first..] {
+                sum += u128::from(*cost);
+                prop_assert!(sum <= u128::from(burst) + (u128::from(at - taken[first].0) << 10));
+            }
+        }
+    }
+}
