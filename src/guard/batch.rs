@@ -1,12 +1,13 @@
 //! Many peers at a time: the memory of all is asked for before the first is looked at.
 //!
-//! In a table that is larger than the caches a look-up waits for an index line and then for a record. A batch asks for the
-//! index lines of the next peers first, then for their records, and decides only then, so that these waits overlap.
+//! In a table that is larger than the caches a look-up waits for a record, and for an index line if the record is not at home.
+//! A batch asks for what the next peers have at home first, then for the index lines of those who are not there, then for
+//! their records, and decides only then, so that these waits overlap.
 
 use super::{Inner, PeerGuard, Permit};
 use crate::decision::Rejection;
 use crate::id::PeerId;
-use crate::table::Place;
+use crate::table::Approach;
 
 /// Peers whose memory is asked for together: a core waits for about so many lines at once.
 const AHEAD: usize = 16;
@@ -29,7 +30,7 @@ impl PeerGuard {
     /// }
     /// ```
     pub fn admit_batch<'a>(&'a self, peers: &'a [PeerId]) -> AdmitBatch<'a> {
-        AdmitBatch { guard: self, peers, next: 0, places: [Place::default(); AHEAD] }
+        AdmitBatch { guard: self, peers, next: 0, ahead: [Approach::default(); AHEAD] }
     }
 }
 
@@ -41,7 +42,7 @@ pub struct AdmitBatch<'a> {
     peers: &'a [PeerId],
     next: usize,
     /// Of the peer `next` and those after it, up to a whole number of rounds.
-    places: [Place; AHEAD],
+    ahead: [Approach; AHEAD],
 }
 
 impl<'a> Iterator for AdmitBatch<'a> {
@@ -52,11 +53,11 @@ impl<'a> Iterator for AdmitBatch<'a> {
         let peer = self.peers.get(self.next)?;
         let turn = self.next % AHEAD;
         if turn == 0 {
-            self.guard.inner.ask_ahead(&self.peers[self.next..], &mut self.places);
+            self.guard.inner.ask_ahead(&self.peers[self.next..], &mut self.ahead);
         }
         self.next += 1;
         let inner = &self.guard.inner;
-        let found = inner.table.find_placed(peer, &self.places[turn]);
+        let found = inner.table.arrive(peer, &self.ahead[turn]);
         Some(inner.admit_found(peer, found))
     }
 
@@ -69,12 +70,11 @@ impl<'a> Iterator for AdmitBatch<'a> {
 impl ExactSizeIterator for AdmitBatch<'_> {}
 
 impl Inner {
-    fn ask_ahead(&self, peers: &[PeerId], places: &mut [Place; AHEAD]) {
-        for (place, peer) in places.iter_mut().zip(peers) {
-            *place = self.table.ask_for_groups(peer);
-        }
-        let asked = places.iter().take(peers.len());
-        asked.for_each(|place| self.table.ask_for_records(place));
+    fn ask_ahead(&self, peers: &[PeerId], ahead: &mut [Approach; AHEAD]) {
+        let table = &self.table;
+        ahead.iter_mut().zip(peers).for_each(|(approach, peer)| *approach = table.set_out(peer));
+        ahead.iter_mut().zip(peers).for_each(|(approach, peer)| table.look_home(peer, approach));
+        ahead.iter().zip(peers).for_each(|(approach, _)| table.look_further(approach));
     }
 }
 

@@ -8,7 +8,6 @@
 //!
 //! A peer's own limits, which few have, lie in a slab of their own (see [`super::limits`]).
 
-#[cfg(feature = "capi")]
 use std::mem::offset_of;
 
 use crate::breaker::gate::{Gate, GateWord, Generation};
@@ -86,6 +85,9 @@ impl Record {
             first_seen: Word::new(0),
         }
     }
+
+    /// Where the line begins that a report of success and a byte take write.
+    pub(crate) const COUNTS: usize = offset_of!(Self, ban);
 
     /// Where meta, key and gate stand in it.
     #[cfg(feature = "capi")]

@@ -11,6 +11,8 @@
 pub(crate) struct Place {
     /// The two groups: one in the first half of all, one in the second.
     pub(super) groups: [usize; 2],
+    /// The first of the two slots in which its record most likely lies.
+    pub(super) home: u32,
     /// Never 0.
     pub(super) tag: u16,
 }
@@ -37,14 +39,16 @@ impl Hasher {
         mixed ^ (mixed >> 32)
     }
 
-    /// The key's groups out of `groups` (at least 2), and its tag: 24, 24 and 16 bits of the hash.
+    /// The key's groups out of `groups` (at least 2), its tag, and its home out of `homes`: 24, 24 and 16 bits of the hash,
+    /// and the upper 32 once more.
     #[inline]
-    pub(super) fn place(&self, words: &[u64; 4], groups: usize) -> Place {
+    pub(super) fn place(&self, words: &[u64; 4], groups: usize, homes: usize) -> Place {
         let hash = self.hash(words);
         let half = groups / 2;
         let first = ((hash >> 40) as usize * half) >> 24;
         let second = half + (((hash >> 16 & 0xff_ffff) as usize * (groups - half)) >> 24);
-        Place { groups: [first, second], tag: (hash as u16).max(1) }
+        let home = 2 * (((hash >> 32) as usize * homes) >> 32) as u32;
+        Place { groups: [first, second], home, tag: (hash as u16).max(1) }
     }
 }
 
@@ -58,7 +62,7 @@ mod tests {
             Hasher::new([11, 22, 33, 44, 55, 66, 77, 88, 99].map(|n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let mut loads = vec![0u32; 64];
         for n in 0..64_000u64 {
-            let place = hasher.place(&[7, 7, 7, n], 64);
+            let place = hasher.place(&[7, 7, 7, n], 64, 1);
             assert!(place.groups[0] < 32 && (32..64).contains(&place.groups[1]) && place.tag != 0);
             loads[place.groups[0]] += 1;
             loads[place.groups[1]] += 1;
@@ -71,7 +75,7 @@ mod tests {
         let hasher = Hasher::new(std::array::from_fn(|i| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         for groups in [2, 3, 5] {
             let used: std::collections::BTreeSet<usize> =
-                (0..1_000).flat_map(|n| hasher.place(&[n, 0, 0, 0], groups).groups).collect();
+                (0..1_000).flat_map(|n| hasher.place(&[n, 0, 0, 0], groups, 1).groups).collect();
             assert_eq!(used, (0..groups).collect());
         }
     }

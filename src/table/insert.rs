@@ -60,7 +60,7 @@ impl Table {
 
     /// Makes a record, under the locks of both groups.
     fn insert(&self, id: &PeerId, place: &Place, locks: &mut Locks<'_>, site: &Site<'_>) -> Result<Pin<'_>, Full> {
-        if let Some(pin) = self.insert_fresh(id, place.tag, locks, site) {
+        if let Some(pin) = self.insert_fresh(id, place, locks, site) {
             return Ok(pin);
         }
         // A failed claim means that the record was pinned or changed by another thread. The locks are held, so there is an
@@ -76,23 +76,14 @@ impl Table {
 
     /// Takes an empty word in the emptier of the two groups, and a slot that nobody has had. So groups fill evenly, and every
     /// key has about as many records to choose from when one must go.
-    fn insert_fresh(&self, id: &PeerId, tag: u16, locks: &mut Locks<'_>, site: &Site<'_>) -> Option<Pin<'_>> {
+    fn insert_fresh(&self, id: &PeerId, place: &Place, locks: &mut Locks<'_>, site: &Site<'_>) -> Option<Pin<'_>> {
         let [first, second] = locks;
         let lock = if second.group().used() < first.group().used() { second } else { first };
         let way = lock.group().empty()?;
-        let slot = self.fresh_slot()?;
+        let slot = self.slots.take(place.home)?;
         let tenancy = self.furnish(slot, Meta::FREE, id, site);
-        lock.put(way, tag, tenancy);
+        lock.put(way, place.tag, tenancy);
         Some(self.open(slot))
-    }
-
-    fn fresh_slot(&self) -> Option<u32> {
-        // Relaxed, both: the number only has to be one's own. The load keeps the counter from running away.
-        if self.fresh.load(Ordering::Relaxed) >= self.records.len() as u64 {
-            return None;
-        }
-        let slot = self.fresh.fetch_add(1, Ordering::Relaxed);
-        (slot < self.records.len() as u64).then_some(slot as u32)
     }
 
     /// The record in the key's two groups that goes first.

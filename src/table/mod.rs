@@ -1,7 +1,9 @@
 //! From a peer's id to its record: bounded, sharded, nothing is ever rehashed.
 //!
 //! The index is an array of groups, one cache line each: a control word and seven words of tag, life and slot. A key hashes
-//! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is.
+//! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is. A newcomer's slot is
+//! one of the two at its home, which its hash names as well, while they are free ([`slots`]): a check asks for these at once,
+//! so that in a large table it waits once for memory and not twice.
 //!
 //! **Check** ([`Table::find`]): look for the tag's byte in the control words of the two groups, take the index word that it
 //! points to, compare the key, read the gate, and compare the life. Only when that is another key's, the index words are
@@ -21,14 +23,14 @@
 //! or a later one's. It reads key and gate (Relaxed), then an Acquire fence, then meta: if it has read any word of a later
 //! tenant it sees the claim, and throws away what it read.
 
+mod ahead;
 mod hash;
 mod index;
 mod insert;
 mod memory;
+mod slots;
 
 use std::hint::select_unpredictable;
-
-use crossbeam_utils::CachePadded;
 
 use crate::breaker::gate::GateWord;
 use crate::breaker::rate::RateWindow;
@@ -37,12 +39,13 @@ use crate::peer::image::{Image, Words};
 use crate::peer::limits::OwnLimits;
 use crate::peer::meta::Meta;
 use crate::peer::record::Record;
-use crate::sync::{AtomicU64, Ordering};
-use hash::Hasher;
-pub(crate) use hash::Place;
+use crate::sync::Ordering;
+pub(crate) use ahead::Approach;
+use hash::{Hasher, Place};
 use index::{Entry, Group, WAYS};
 pub(crate) use memory::{AHEAD, ask_ahead, ask_for_all, ask_for_room, room};
 use memory::{prefetch, slab};
+use slots::Slots;
 
 /// Regions of groups that are counted apart.
 pub(crate) const SHARDS: usize = 16;
@@ -69,8 +72,7 @@ pub(crate) struct Table {
     /// Each slot's own limits.
     limits: Box<[OwnLimits]>,
     hasher: Hasher,
-    /// Slots given out so far.
-    fresh: CachePadded<AtomicU64>,
+    slots: Slots,
 }
 
 /// A record that was found, and its gate then.
@@ -95,7 +97,7 @@ impl Table {
             limits: (0..capacity).map(|_| OwnLimits::none()).collect(),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
-            fresh: CachePadded::new(AtomicU64::new(0)),
+            slots: Slots::new(capacity),
         }
     }
 
@@ -105,13 +107,12 @@ impl Table {
 
     /// Slots that have had a tenant; none is ever given back without a new one.
     pub(crate) fn len(&self) -> usize {
-        // Relaxed: a count for display.
-        (self.fresh.load(Ordering::Relaxed) as usize).min(self.records.len())
+        self.slots.len()
     }
 
     #[inline]
     fn place(&self, words: &[u64; 4]) -> Place {
-        self.hasher.place(words, self.groups.len())
+        self.hasher.place(words, self.groups.len(), self.slots.homes())
     }
 
     #[inline]
@@ -144,38 +145,27 @@ impl Table {
     #[inline(always)]
     pub(crate) fn find(&self, id: &PeerId) -> Option<Found<'_>> {
         let words = id.words();
-        self.find_at(&words, &self.place(&words))
-    }
-
-    /// As [`Self::find`], for a peer whose place is known.
-    #[inline]
-    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<Found<'_>> {
-        self.find_at(&id.words(), place)
-    }
-
-    /// A peer's place. The memory of its groups is asked for, but not waited for.
-    #[inline]
-    pub(crate) fn ask_for_groups(&self, id: &PeerId) -> Place {
-        let place = self.place(&id.words());
-        place.groups.iter().for_each(|&group| prefetch(&self.groups[group]));
-        place
-    }
-
-    /// Asks for the records that may be the peer's of a place, what a check reads and what a report writes.
-    #[inline]
-    pub(crate) fn ask_for_records(&self, place: &Place) {
-        for group in place.groups {
-            for entry in self.groups[group].matching(place.tag) {
-                self.ask_for_record(entry.tenancy().slot);
-            }
-        }
+        let place = self.place(&words);
+        self.ask_for_home(&place);
+        self.find_at(&words, &place)
     }
 
     #[inline]
     pub(crate) fn ask_for_record(&self, slot: u32) {
-        let record = self.record(slot);
-        prefetch(record);
-        ask_for_counts(record);
+        ask_for_record(self.record(slot));
+    }
+
+    /// Asks for the two records of which one is most likely the peer's: they come while the index is asked which.
+    #[inline(always)]
+    fn ask_for_home(&self, place: &Place) {
+        self.home(place).into_iter().for_each(ask_for_record);
+    }
+
+    /// The two slots at a key's home. The second may lie past the end.
+    #[inline(always)]
+    fn home(&self, place: &Place) -> [*const Record; 2] {
+        let first = self.records.as_ptr().wrapping_add(place.home as usize);
+        [first, first.wrapping_add(1)]
     }
 
     /// Models look at the index words: a load more in each look-up makes them endless. The hints have models of their own.
@@ -222,8 +212,15 @@ impl Table {
         let record = self.record(tenancy.slot);
         // It comes together with what the check reads.
         ask_for_counts(record);
-        // Relaxed: the index word was read with Acquire, so that key and gate are of that life or a later one. `is_still` tells
-        // which.
+        self.examine(tenancy, words)
+    }
+
+    /// The tenancy of a slot and its gate, if it is the key's. The life was read with Acquire, and with it what made the
+    /// tenant.
+    #[inline(always)]
+    fn examine(&self, tenancy: Tenancy, words: &[u64; 4]) -> Option<Found<'_>> {
+        let record = self.record(tenancy.slot);
+        // Relaxed: key and gate are of that life or a later one. `is_still` tells which.
         if !record.holds(words) {
             return None;
         }
@@ -293,9 +290,12 @@ impl Table {
     /// afterwards.
     #[inline]
     pub(crate) fn tenants(&self) -> impl Iterator<Item = (Tenancy, &Record)> + '_ {
-        let records = self.records[..self.len()].iter().zip(0..);
-        records.filter_map(|(record, slot)| {
-            ask_ahead(record);
+        let mut ahead = self.slots.iter().skip(AHEAD);
+        self.slots.iter().filter_map(move |slot| {
+            if let Some(next) = ahead.next() {
+                ask_for_all(self.record(next));
+            }
+            let record = self.record(slot);
             Some((Tenancy { slot, life: record.tenant()? }, record))
         })
     }
@@ -359,10 +359,17 @@ impl Table {
     }
 }
 
+/// Asks for what a check reads of a record.
+#[inline(always)]
+fn ask_for_record(record: *const Record) {
+    prefetch(record);
+    ask_for_counts(record);
+}
+
 /// Asks for what a report and a take write.
 #[inline(always)]
-pub(crate) fn ask_for_counts(record: &Record) {
-    prefetch(&record.last_seen);
+pub(crate) fn ask_for_counts(record: *const Record) {
+    prefetch(record.cast::<u8>().wrapping_add(Record::COUNTS));
 }
 
 /// A record held against eviction.

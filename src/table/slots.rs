@@ -1,0 +1,118 @@
+//! Which slots have been given out: a bit for each.
+//!
+//! A newcomer gets one of the two slots of its home, which its hash names, while nobody has had them, and the next one free
+//! otherwise. So a check can ask for its peer's record before the index has told where it lies: of the peers of a half full
+//! table nine in ten are at home.
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicU64, Ordering};
+
+pub(super) struct Slots {
+    /// A set bit is a slot that was given out. It is never taken back: tenants follow each other in it.
+    given: Box<[AtomicU64]>,
+    capacity: usize,
+    /// Slots given out, and those who came too late for one.
+    count: CachePadded<AtomicU64>,
+}
+
+impl Slots {
+    pub(super) fn new(capacity: usize) -> Self {
+        let given = (0..capacity.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { given, capacity, count: CachePadded::new(AtomicU64::new(0)) }
+    }
+
+    /// How many have been given out.
+    pub(super) fn len(&self) -> usize {
+        // Relaxed: a count for display.
+        (self.count.load(Ordering::Relaxed) as usize).min(self.capacity)
+    }
+
+    /// Of how many homes a hash names one; each begins at an even slot.
+    #[inline(always)]
+    pub(super) fn homes(&self) -> usize {
+        self.capacity.div_ceil(2)
+    }
+
+    /// A slot that nobody has had, at `home` or after it.
+    pub(super) fn take(&self, home: u32) -> Option<u32> {
+        let most = self.capacity as u64;
+        // Relaxed, here and below: a number only has to be one's own. The load keeps the count from running away.
+        if self.count.load(Ordering::Relaxed) >= most || self.count.fetch_add(1, Ordering::Relaxed) >= most {
+            return None;
+        }
+        // There are fewer bits set than were counted, and none is cleared: a free one is ahead, round the end at the latest.
+        let first = home as usize / 64;
+        let at_home = self.take_in(first, 0b11 << (home % 64));
+        at_home.or_else(|| (first..self.given.len()).chain(0..=first).find_map(|word| self.take_in(word, u64::MAX)))
+    }
+
+    /// A slot of a word's, out of some.
+    fn take_in(&self, word: usize, some: u64) -> Option<u32> {
+        let left = self.capacity - 64 * word;
+        let some = if left < 64 { some & ((1 << left) - 1) } else { some };
+        loop {
+            let free = !self.given[word].load(Ordering::Relaxed) & some;
+            let lowest = free & free.wrapping_neg();
+            if lowest == 0 {
+                return None;
+            }
+            if self.given[word].fetch_or(lowest, Ordering::Relaxed) & lowest == 0 {
+                return Some(64 * word as u32 + lowest.trailing_zeros());
+            }
+        }
+    }
+
+    /// The slots given out, in their order.
+    #[inline]
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        (0u32..).zip(&self.given).flat_map(|(word, given)| {
+            // Relaxed: the record tells whose it is.
+            let mut left = given.load(Ordering::Relaxed);
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros();
+                left &= left.checked_sub(1)?;
+                Some(64 * word + bit)
+            })
+        })
+    }
+}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_is_given_once_and_none_beyond() {
+        for capacity in [1, 2, 3, 63, 64, 65, 129, 1000] {
+            let slots = Slots::new(capacity);
+            let homes = slots.homes() as u32;
+            let mut given: Vec<u32> = (0..).map_while(|n: u32| slots.take(2 * (n.wrapping_mul(7) % homes))).collect();
+            assert_eq!(slots.len(), capacity);
+            assert!(slots.iter().eq(0..capacity as u32));
+            given.sort_unstable();
+            assert!(given.into_iter().eq(0..capacity as u32));
+            assert_eq!(slots.take(0), None);
+        }
+    }
+
+    #[test]
+    fn a_home_is_given_before_anything_else() {
+        let slots = Slots::new(256);
+        assert_eq!([(); 3].map(|()| slots.take(130)), [Some(130), Some(131), Some(128)]);
+        assert_eq!(slots.iter().collect::<Vec<_>>(), [128, 130, 131]);
+    }
+
+    #[test]
+    fn threads_share_the_slots_out() {
+        let slots = Slots::new(4_000);
+        let taken: Vec<Vec<u32>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..2_000).map_while(|n| slots.take(2 * n)).collect())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut all = taken.concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..4_000), "each slot is somebody's, and nobody else's");
+    }
+}
