@@ -58,7 +58,7 @@ fn the_loser_of_the_last_probe_owes_no_bytes() {
 /// The limit that a take meets.
 fn limit(one: &One, word: GateWord) -> Rate {
     let inherited = Rate::new(1);
-    if word.limited() { one.own.rate(Direction::Upload, inherited) } else { inherited }
+    if word.limited() { one.beside().limits.rate(Direction::Upload, inherited) } else { inherited }
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn who_sees_that_a_peer_has_limits_sees_them() {
         let ((), rate) = race(
             turn,
             &one,
-            |one| one.record.set_limits(&one.own, PeerLimits { upload: Some(5), download: Some(7) }),
+            |one| one.record.set_limits(one.beside().limits, PeerLimits { upload: Some(5), download: Some(7) }),
             |one| {
                 let word = one.record.gate.load(Ordering::Acquire);
                 (word.limited(), limit(one, word))
@@ -86,10 +86,10 @@ fn own_limits_that_are_shown_are_applied() {
         let ((), ()) = race(
             turn,
             &one,
-            |one| one.record.set_limits(&one.own, PeerLimits { upload: Some(5), download: None }),
-            |one| one.record.set_limits(&one.own, PeerLimits { upload: None, download: None }),
+            |one| one.record.set_limits(one.beside().limits, PeerLimits { upload: Some(5), download: None }),
+            |one| one.record.set_limits(one.beside().limits, PeerLimits { upload: None, download: None }),
         );
-        let shown = one.own.get().upload;
+        let shown = one.beside().limits.get().upload;
         let word = one.record.gate.load(Ordering::Acquire);
         let applied = limit(&one, word);
         assert_eq!(applied, shown.map_or(Rate::new(1), Rate::new), "what a view shows is what a take meets");

@@ -175,7 +175,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
             |one| one.report(Outcome::ProtocolViolation, Standing::Call, START),
             |one| {
                 let wall = Wall { now: START, time: std::time::UNIX_EPOCH };
-                let image = one.record.image(None, &one.own);
+                let image = one.record.image(one.beside());
                 // As the table does when it validates the image.
                 fence(Ordering::Acquire);
                 let view = image.view(&wall, [Rate::UNLIMITED; 2], &one.books.rules);
@@ -263,7 +263,7 @@ fn an_operators_ban_freezes_the_score_as_decayed_by_then() {
 /// What a view shows.
 fn shown_score(one: &One) -> f64 {
     let wall = Wall { now: START, time: std::time::SystemTime::UNIX_EPOCH };
-    one.record.image(None, &one.own).view(&wall, [Rate::UNLIMITED; 2], &one.books.rules).score
+    one.record.image(one.beside()).view(&wall, [Rate::UNLIMITED; 2], &one.books.rules).score
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::peer::Rules;
 use crate::peer::bytes;
 use crate::peer::record::Record;
 use crate::peer::report::{Report, Standing};
+use crate::peer::tally::Tally;
 use crate::peer::view::Wall;
 use crate::reputation::outcome::Outcome;
 use crate::reputation::score::ScoreWord;
@@ -41,8 +42,8 @@ fn succeed_at(record: &Record, life: u32, rules: &Rules, now: u64) -> Option<Rec
 }
 
 /// Bytes that a record has sent.
-fn sent(record: &Record) -> u64 {
-    bytes::sum(record.bytes[0].load(Ordering::Relaxed), record.flow[0].load(Ordering::Relaxed).bytes())
+fn sent(record: &Record, tally: &Tally) -> u64 {
+    bytes::sum(tally.bytes[0].load(Ordering::Relaxed), record.flow[0].load(Ordering::Relaxed).bytes())
 }
 
 fn seen(many: &Many) -> Tenancy {
@@ -65,7 +66,7 @@ fn a_plain_success_is_counted_for_its_own_peer() {
         assert!(recorded.is_none_or(|recorded| recorded == Recorded::Counted));
         assert_eq!(many.tenants(), [(id(B), 0, 1)], "the next tenant has its own outcome and no other");
         let record = many.table.record(slot);
-        assert_eq!(sent(record), 0, "and its own bytes");
+        assert_eq!(sent(record, many.table.tally(slot)), 0, "and its own bytes");
         assert_eq!(record.latency.load(Ordering::Relaxed).get(), None, "and its own latency");
         let written_down = many.books.total(Total::UploadedBytes);
         assert_eq!(written_down, if recorded.is_some() { 300 } else { 0 }, "every byte that was counted is kept, once");
@@ -168,7 +169,11 @@ fn bytes_of_two_peers_add_up() {
             race(turn, &many, |many| many.meet(&id(B)), move |many| [count(many, 100), count(many, 200)]);
         let expected = u64::from(counted[0]) * 100 + u64::from(counted[1]) * 200;
         assert_eq!(many.books.total(Total::UploadedBytes), expected, "what was counted before the eviction is kept");
-        assert_eq!(sent(many.table.record(slot)), 0, "and nothing is counted for the next tenant");
+        assert_eq!(
+            sent(many.table.record(slot), many.table.tally(slot)),
+            0,
+            "and nothing is counted for the next tenant"
+        );
         assert!(counted[0] || !counted[1], "a life that has ended does not come back");
     });
 }
@@ -199,7 +204,11 @@ fn a_flow_that_is_emptied_loses_nothing() {
         let one = crowded();
         let (plainly, _) = race(turn, &one, |one| succeed(&one.record, LIFE, &one.books.rules), spill);
         let counted = u64::from(plainly.is_some());
-        assert_eq!(sent(&one.record), CROWD + 300 * counted, "every byte is in one of the two words");
+        assert_eq!(
+            sent(&one.record, one.beside().tally),
+            CROWD + 300 * counted,
+            "every byte is in one of the two words"
+        );
         assert_eq!(sync_successes(&one), counted, "and every success");
     });
 }
@@ -207,15 +216,21 @@ fn a_flow_that_is_emptied_loses_nothing() {
 /// Bytes that a view shows.
 fn shown(one: &One) -> u64 {
     let wall = Wall { now: START, time: std::time::UNIX_EPOCH };
-    one.record.image(None, &one.own).view(&wall, [Rate::UNLIMITED; 2], &one.books.rules).bytes_sent
+    one.record.image(one.beside()).view(&wall, [Rate::UNLIMITED; 2], &one.books.rules).bytes_sent
 }
 
 #[test]
 fn a_flow_is_emptied_once() {
     explore("flow emptied x flow emptied x reader", 4000, BOUNDED, |turn| {
         let one = crowded();
-        let ((), shown, ()) = race3(turn, &one, |one| one.record.empty_flow(), shown, |one| one.record.empty_flow());
+        let ((), shown, ()) = race3(
+            turn,
+            &one,
+            |one| one.record.empty_flow(one.beside().tally),
+            shown,
+            |one| one.record.empty_flow(one.beside().tally),
+        );
         assert!(shown <= CROWD, "a reader may miss what is carried over, and never sees it twice: {shown}");
-        assert_eq!(sent(&one.record), CROWD, "what two have emptied is counted once");
+        assert_eq!(sent(&one.record, one.beside().tally), CROWD, "what two have emptied is counted once");
     });
 }

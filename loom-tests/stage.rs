@@ -13,12 +13,13 @@ use crate::event::EventKind;
 use crate::event::ring::Ring;
 use crate::id::PeerId;
 use crate::peer::admit::Admitted;
-use crate::peer::limits::OwnLimits;
-use crate::peer::record::Record;
+use crate::peer::limits::{LimitWords, OwnLimits};
+use crate::peer::record::{Beside, Record};
 use crate::peer::report::{Report, Standing};
+use crate::peer::tally::{Pair, Tally};
 use crate::peer::{Rules, Site};
 use crate::reputation::outcome::Outcome;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::table::Table;
 
 pub(super) const SECOND: u64 = 1_000_000_000;
@@ -76,23 +77,35 @@ impl Books {
 pub(super) struct One {
     pub(super) books: Books,
     pub(super) record: Record,
-    pub(super) own: OwnLimits,
+    tally: Tally,
+    own: LimitWords,
     rate: Option<RateWindow>,
 }
 
 impl One {
     pub(super) fn new(config: &Config) -> Arc<Self> {
         let rate = config.circuit_breaker.failure_rate.map(|_| RateWindow::new());
-        let one = Self { books: Books::new(config), record: Record::free(), own: OwnLimits::none(), rate };
+        let one = Self {
+            books: Books::new(config),
+            record: Record::free(),
+            tally: Tally::free(),
+            own: [AtomicU64::new(0), AtomicU64::new(0)],
+            rate,
+        };
         one.record.begin_flow(LIFE);
         one.record.furnish(&id(1), LIFE, START, &one.books.rules.reputation);
+        one.tally.begin(START);
         Arc::new(one)
     }
 
     /// Reports without latency and traffic.
     pub(super) fn report(&self, outcome: Outcome, standing: Standing, now: u64) -> Recorded {
         let report = Report { outcome, latency: None, traffic: Traffic::NONE };
-        self.record.report(&report, standing, self.rate.as_ref(), &self.books.site(now))
+        self.record.report(&report, standing, self.beside(), &self.books.site(now))
+    }
+
+    pub(super) fn beside(&self) -> Beside<'_> {
+        Beside { tally: &self.tally, limits: OwnLimits(&self.own), rate: self.rate.as_ref() }
     }
 
     pub(super) fn admit(&self, asker: Asker, now: u64) -> Result<Admitted, Rejection> {
@@ -159,7 +172,7 @@ impl Many {
         let site = self.books.site(START);
         let report = Report { outcome, latency: None, traffic: Traffic::NONE };
         let Ok(pin) = self.table.pin_or_insert(peer, &site) else { return false };
-        pin.record().report(&report, Standing::Call, None, &site);
+        pin.record().report(&report, Standing::Call, self.table.beside(pin.slot()), &site);
         true
     }
 
@@ -170,8 +183,9 @@ impl Many {
         live.map(|(slot, image)| {
             let record = self.table.record(slot);
             let lately: u64 = record.flow.iter().map(|flow| flow.load(Ordering::Relaxed).sync_successes()).sum();
-            let count = |word: &crate::sync::Word<u64>| word.load(Ordering::Relaxed);
-            (image.id, count(&record.sync_successes) + lately, count(&record.sync_failures))
+            let successes = record.sync_successes.load(Ordering::Relaxed) + lately;
+            let Pair(failures, _) = self.table.tally(slot).failures.load(Ordering::Relaxed);
+            (image.id, successes, failures.into())
         })
         .collect()
     }

@@ -8,7 +8,7 @@ use crate::event::ring::Entry;
 use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
 use crate::peer::image::{Glance, Image, Words};
-use crate::peer::record::Record;
+use crate::peer::record::{Beside, Record};
 use crate::peer::view::{Lens, PeerView, Wall};
 use crate::snapshot::order::{self, First, Place, SyncOrder};
 use crate::snapshot::{Capture, Reading, Snapshot, Tally, Totals, Watch, bytes_of_the_gone};
@@ -46,7 +46,8 @@ impl PeerGuard {
         let (lens, mut tally) = (inner.lens(), Tally::default());
         let mut bytes = bytes_of_the_gone(&inner.counters);
         let whole = inner.pass(|tenancy, record| {
-            let (counts, glance) = (record.read_counts(), lens.glance(&record.read_standing()));
+            let tally_of = inner.table.tally(tenancy.slot);
+            let (counts, glance) = (record.read_counts(tally_of), lens.glance(&record.read_standing()));
             if record.is_still(tenancy.life) {
                 tally.add(&glance, &counts);
                 bytes = [bytes[0].saturating_add(counts.bytes[0]), bytes[1].saturating_add(counts.bytes[1])];
@@ -129,7 +130,9 @@ impl PeerGuard {
     pub fn dump_words(&self, peer: &PeerId) -> Option<Vec<u64>> {
         let pin = self.inner.table.pin_found(peer)?;
         let mut words = pin.record().words();
-        words.extend(self.inner.table.limits(pin.slot()).words());
+        let Beside { tally, limits, .. } = self.inner.table.beside(pin.slot());
+        words.extend(tally.words());
+        words.extend(limits.words());
         Some(words)
     }
 
@@ -215,7 +218,7 @@ impl Inner {
                 return;
             }
             // Its place goes by what is read now, with everything that is shown of it.
-            let words = record.read();
+            let words = record.read(self.table.tally(tenancy.slot));
             let Some(place) = order(&words, &lens).filter(|place| first.wants(place)) else { return };
             if let Some(image) = self.table.image_beside(tenancy, &words) {
                 first.put(place, image);

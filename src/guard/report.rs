@@ -79,7 +79,7 @@ impl Inner {
     }
 
     fn report_at(&self, slot: u32, report: &Report, standing: Standing, now: u64) -> Recorded {
-        self.table.record(slot).report(report, standing, self.table.rate(slot), &self.site(slot, now))
+        self.table.record(slot).report(report, standing, self.table.beside(slot), &self.site(slot, now))
     }
 
     /// Reports on whatever record the key has now, making one for an outcome that has an effect.

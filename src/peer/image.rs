@@ -7,8 +7,8 @@ use super::bytes;
 use super::flow::Flow;
 use super::latency::Latency;
 use super::limits::OwnLimits;
-use super::record::Record;
-use super::tally::Pair;
+use super::record::{Beside, Record};
+use super::tally::{Pair, Tally};
 use super::view::{Lens, PeerView, Wall};
 use crate::breaker::gate::{Gate, GateWord};
 use crate::breaker::rate::{RateImage, RateWindow};
@@ -41,8 +41,7 @@ pub(crate) struct Counts {
     pub(crate) bytes: [u64; 2],
     pub(super) sync_successes: u64,
     pub(super) message_successes: u64,
-    pub(super) sync_failures: u64,
-    pub(super) message_failures: u64,
+    pub(super) failures: Pair,
     pub(super) unanswered: Pair,
     pub(super) offences: Pair,
 }
@@ -61,7 +60,7 @@ pub(crate) struct Words {
 }
 
 #[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
-const _: () = assert!(size_of::<Words>() == 168);
+const _: () = assert!(size_of::<Words>() == 160);
 
 /// Everything of a record: its words, and what lies beside it.
 #[derive(Clone, Copy, Debug)]
@@ -96,13 +95,13 @@ impl Record {
 
     /// Reads what was counted. Relaxed: as for [`Self::read_standing`].
     #[inline(always)]
-    pub(crate) fn read_counts(&self) -> Counts {
+    pub(crate) fn read_counts(&self, tally: &Tally) -> Counts {
         let read = |word: &Word<u64>| word.load(Ordering::Relaxed);
-        let unanswered = self.unanswered.load(Ordering::Relaxed);
-        let offences = self.offences.load(Ordering::Relaxed);
+        let pairs = [&tally.failures, &tally.unanswered, &tally.offences].map(|pair| pair.load(Ordering::Relaxed));
+        let [failures, unanswered, offences] = pairs;
         // The wide counters before the flow that is emptied into them.
-        let bytes = [read(&self.bytes[0]), read(&self.bytes[1])];
-        let successes = [read(&self.sync_successes), read(&self.message_successes)];
+        let bytes = [read(&tally.bytes[0]), read(&tally.bytes[1])];
+        let successes = [read(&self.sync_successes), read(&tally.message_successes)];
         // Acquire: pairs with the Release fence of `empty_flow`: who has read what was added reads the flow without it.
         fence(Ordering::Acquire);
         let flow = [self.flow[0].load(Ordering::Relaxed), self.flow[1].load(Ordering::Relaxed)];
@@ -111,8 +110,7 @@ impl Record {
             bytes: [bytes::sum(bytes[0], flow[0].bytes()), bytes::sum(bytes[1], flow[1].bytes())],
             sync_successes: successes[0] + lately(Flow::sync_successes),
             message_successes: successes[1] + lately(Flow::message_successes),
-            sync_failures: read(&self.sync_failures),
-            message_failures: read(&self.message_failures),
+            failures,
             unanswered,
             offences,
         }
@@ -120,22 +118,22 @@ impl Record {
 
     /// Reads the words. Relaxed: as for [`Self::read_standing`].
     #[inline(always)]
-    pub(crate) fn read(&self) -> Words {
+    pub(crate) fn read(&self, tally: &Tally) -> Words {
         Words {
-            counts: self.read_counts(),
+            counts: self.read_counts(tally),
             id: self.id(),
             standing: self.read_standing(),
             window: self.window.load(Ordering::Relaxed),
-            first_seen: self.first_seen.load(Ordering::Relaxed),
+            first_seen: tally.first_seen.load(Ordering::Relaxed),
             latency: self.latency.load(Ordering::Relaxed),
             buckets: [self.buckets[0].paid_at(), self.buckets[1].paid_at()],
         }
     }
 
     /// Reads the words and what lies beside them. Relaxed: as for [`Self::read`].
-    pub(crate) fn image(&self, rate: Option<&RateWindow>, own: &OwnLimits) -> Image {
-        let words = self.read();
-        Image { words, limits: words.limits(own), rate: rate.map(RateWindow::image) }
+    pub(crate) fn image(&self, beside: Beside<'_>) -> Image {
+        let words = self.read(beside.tally);
+        Image { words, limits: words.limits(beside.limits), rate: beside.rate.map(RateWindow::image) }
     }
 }
 
@@ -208,9 +206,7 @@ impl Counts {
     #[inline]
     pub(crate) fn reliability(&self) -> f64 {
         let successes = self.sync_successes + self.message_successes;
-        let (rare, offences) = (self.unanswered, self.offences);
-        let rare = [rare.0, rare.1, offences.0, offences.1].map(u64::from);
-        let failures = self.sync_failures + self.message_failures + rare.iter().sum::<u64>();
+        let failures = [self.failures, self.unanswered, self.offences].iter().map(Pair::sum).sum::<u64>();
         let total = successes + failures;
         if total == 0 { 0.5 } else { successes as f64 / total as f64 }
     }
@@ -219,7 +215,7 @@ impl Counts {
 impl Words {
     /// The peer's own limits, which are looked up only where there are any.
     #[inline]
-    pub(crate) fn limits(&self, own: &OwnLimits) -> PeerLimits {
+    pub(crate) fn limits(&self, own: OwnLimits<'_>) -> PeerLimits {
         if !self.gate.limited() {
             return PeerLimits::default();
         }

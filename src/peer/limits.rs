@@ -1,53 +1,61 @@
-//! One peer's own byte limits. Few peers have any, so they lie beside the records, in a slab of their own; a bit of the gate
-//! tells whether to look.
+//! One peer's own byte limits. Few peers have any, so they lie beside the records, in zeroed pages that the system provides
+//! when one is first written; a bit of the gate tells whether to look.
 
 use super::record::Record;
 use crate::breaker::gate::{Gate, GateWord};
 use crate::config::PeerLimits;
-use crate::sync::{Ordering, Word};
+use crate::sync::{AtomicU64, Ordering, Packed};
 use crate::token_bucket::Direction;
 use crate::token_bucket::rate::Rate;
 
-/// By direction.
-pub(crate) struct OwnLimits([Word<Rate>; 2]);
+/// The words of a peer's limits, by direction: each limit inverted, so that zeros stand for none.
+pub(crate) type LimitWords = [AtomicU64; 2];
 
-impl OwnLimits {
-    /// None.
-    pub(crate) fn none() -> Self {
-        Self([Word::new(Rate::INHERITED), Word::new(Rate::INHERITED)])
-    }
+#[derive(Clone, Copy)]
+pub(crate) struct OwnLimits<'a>(pub(crate) &'a LimitWords);
 
+impl OwnLimits<'_> {
     /// Forgets the limits, for a new tenant. Relaxed: its record is not published while it is made.
-    pub(crate) fn clear(&self) {
-        self.0.iter().for_each(|limit| limit.store(Rate::INHERITED, Ordering::Relaxed));
+    pub(crate) fn clear(self) {
+        // What was never written is left so, and needs no memory.
+        let written = self.0.iter().filter(|word| word.load(Ordering::Relaxed) != 0);
+        written.for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
-    pub(crate) fn get(&self) -> PeerLimits {
+    fn load(self, direction: Direction) -> Rate {
+        Rate::from_bits(!self.0[direction.index()].load(Ordering::Relaxed))
+    }
+
+    fn store(self, direction: Direction, rate: Rate) {
+        self.0[direction.index()].store(!rate.to_bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(self) -> PeerLimits {
         // Relaxed: for display; takes read one limit under the gate's bit.
-        let [upload, download] = Direction::ALL.map(|direction| self.0[direction.index()].load(Ordering::Relaxed));
-        PeerLimits { upload: upload.get(), download: download.get() }
+        let [upload, download] = Direction::ALL.map(|direction| self.load(direction).get());
+        PeerLimits { upload, download }
     }
 
     /// The limit of a direction: the peer's own where it has one.
-    pub(crate) fn rate(&self, direction: Direction, inherited: Rate) -> Rate {
+    pub(crate) fn rate(self, direction: Direction, inherited: Rate) -> Rate {
         // Relaxed: the Acquire load of the gate whose bit led here pairs with `Record::set_limits`.
-        match self.0[direction.index()].load(Ordering::Relaxed) {
+        match self.load(direction) {
             Rate::INHERITED => inherited,
             own => own,
         }
     }
 
-    pub(crate) fn words(&self) -> [u64; 2] {
-        [self.0[0].bits(), self.0[1].bits()]
+    pub(crate) fn words(self) -> [u64; 2] {
+        self.0.each_ref().map(|word| word.load(Ordering::Relaxed))
     }
 }
 
 impl Record {
     /// Writes the peer's own limits. The buckets keep their used share.
-    pub(crate) fn set_limits(&self, own: &OwnLimits, limits: PeerLimits) {
+    pub(crate) fn set_limits(&self, own: OwnLimits<'_>, limits: PeerLimits) {
         // Relaxed: the gate's bit below publishes them.
-        own.0[Direction::Upload.index()].store(Rate::own(limits.upload), Ordering::Relaxed);
-        own.0[Direction::Download.index()].store(Rate::own(limits.download), Ordering::Relaxed);
+        own.store(Direction::Upload, Rate::own(limits.upload));
+        own.store(Direction::Download, Rate::own(limits.download));
         loop {
             // Acquire: pairs with the CAS below, of another operator: the limits read next are no older than its own.
             let word = self.gate.load(Ordering::Acquire);

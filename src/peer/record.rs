@@ -1,32 +1,33 @@
-//! The layout of a record: three cache lines, by what is written together.
+//! The layout of a record: two cache lines, by what is written together.
 //!
 //! | line | words |
 //! |---|---|
 //! | 0 | meta, key (4), gate, score, failure window: what a check reads and a report of success looks at |
 //! | 1 | ban, last seen, latency, buckets (2), flow (2), sync successes: what a report and a byte take write |
-//! | 2 | the other outcomes, bytes (2), first seen |
 //!
-//! A peer's own limits, which few have, lie in a slab of their own (see [`super::limits`]).
+//! They lie in one pair of lines, which many processors fetch together. What hot paths do not touch lies [`Beside`] it, so that
+//! they meet with fewer pages.
 
 use std::mem::offset_of;
 
 use crate::breaker::gate::{Gate, GateWord, Generation};
+use crate::breaker::rate::RateWindow;
 use crate::breaker::window::FailureWindow;
 use crate::clock::SKEW;
 use crate::id::PeerId;
 use crate::peer::bytes;
 use crate::peer::flow::Flow;
 use crate::peer::latency::Latency;
+use crate::peer::limits::OwnLimits;
 use crate::peer::meta::Meta;
-use crate::peer::tally::Pair;
+use crate::peer::tally::Tally;
 use crate::reputation::ban::BanWord;
 use crate::reputation::params::Params;
 use crate::reputation::score::ScoreWord;
 use crate::sync::{Ordering, Word, fence};
-use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::Bucket;
 
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub(crate) struct Record {
     pub(crate) meta: Word<Meta>,
     key: [Word<u64>; 4],
@@ -44,22 +45,20 @@ pub(crate) struct Record {
     /// By direction: what was counted lately, see [`super::flow`].
     pub(crate) flow: [Word<Flow>; 2],
     pub(crate) sync_successes: Word<u64>,
-
-    /// By direction.
-    pub(crate) bytes: [Word<u64>; 2],
-    pub(crate) sync_failures: Word<u64>,
-    pub(crate) message_successes: Word<u64>,
-    pub(crate) message_failures: Word<u64>,
-    /// Timeouts; unreachable.
-    pub(crate) unanswered: Word<Pair>,
-    /// Protocol violations; fatal.
-    pub(crate) offences: Word<Pair>,
-    /// Nanoseconds.
-    pub(crate) first_seen: Word<u64>,
 }
 
 #[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
-const _: () = assert!(size_of::<Record>() == 192);
+const _: () = assert!(size_of::<Record>() == 128);
+
+/// What lies beside a record, in slabs of their own.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    pub(crate) tally: &'a Tally,
+    /// The peer's own limits, which few have.
+    pub(crate) limits: OwnLimits<'a>,
+    /// When breakers open by failure rate.
+    pub(crate) rate: Option<&'a RateWindow>,
+}
 
 impl Record {
     /// A slot that no peer has had.
@@ -76,13 +75,6 @@ impl Record {
             buckets: [Bucket::new(0), Bucket::new(0)],
             flow: [Word::new(Flow::empty(0)), Word::new(Flow::empty(0))],
             sync_successes: Word::new(0),
-            bytes: [Word::new(0), Word::new(0)],
-            sync_failures: Word::new(0),
-            message_successes: Word::new(0),
-            message_failures: Word::new(0),
-            unanswered: Word::new(Pair::default()),
-            offences: Word::new(Pair::default()),
-            first_seen: Word::new(0),
         }
     }
 
@@ -107,11 +99,7 @@ impl Record {
         self.last_seen.store(now, Ordering::Relaxed);
         self.latency.store_over(Latency::none(life), Ordering::Relaxed);
         self.buckets.iter().for_each(|bucket| bucket.fill(now));
-        let counts = [&self.sync_successes, &self.sync_failures, &self.message_successes, &self.message_failures];
-        counts.into_iter().chain(&self.bytes).for_each(|count| count.store(0, Ordering::Relaxed));
-        self.unanswered.store(Pair::default(), Ordering::Relaxed);
-        self.offences.store(Pair::default(), Ordering::Relaxed);
-        self.first_seen.store(now, Ordering::Relaxed);
+        self.sync_successes.store(0, Ordering::Relaxed);
     }
 
     /// The life of its tenant; `None` for a free record.
@@ -130,23 +118,18 @@ impl Record {
         self.meta.load(Ordering::Relaxed).is(life)
     }
 
-    /// Empties the flow for a new tenancy, and returns what its last tenant had moved, by direction. From here on no report
-    /// without a pin reaches the record, but those of the new life. The caller has claimed the slot.
+    /// Empties the flow for a new tenancy, and returns the bytes that its last tenant had moved lately, by direction. From
+    /// here on no report without a pin reaches the record, but those of the new life. The caller has claimed the slot.
     pub(crate) fn begin_flow(&self, life: u32) -> [u64; 2] {
-        Direction::ALL.map(|direction| {
-            let i = direction.index();
-            // AcqRel: pairs with the Acquire load of `report_plainly`. The count that comes back is final.
-            let last = self.flow[i].swap(Flow::empty(life), Ordering::AcqRel);
-            // The claim has ended all writes under a pin, and its Acquire has made them visible.
-            bytes::sum(self.bytes[i].load(Ordering::Relaxed), last.bytes())
-        })
+        // AcqRel: pairs with the Acquire load of `report_plainly`. The count that comes back is final.
+        self.flow.each_ref().map(|flow| flow.swap(Flow::empty(life), Ordering::AcqRel).bytes())
     }
 
     /// Empties the flow into the wide counters where it is half full. The caller holds the record.
     ///
     /// Between the two steps a reader misses what is carried over; it never sees it twice.
-    pub(crate) fn empty_flow(&self) {
-        for (flow, bytes) in self.flow.iter().zip(&self.bytes) {
+    pub(crate) fn empty_flow(&self, tally: &Tally) {
+        for (flow, bytes) in self.flow.iter().zip(&tally.bytes) {
             // Relaxed, all: counters order nothing.
             let full = flow.load(Ordering::Relaxed);
             if full.is_crowded() {
@@ -154,7 +137,7 @@ impl Record {
                 // Release: pairs with the Acquire fence of `image`, which has read the wide counters before it.
                 fence(Ordering::Release);
                 self.sync_successes.add(last.sync_successes(), Ordering::Relaxed);
-                self.message_successes.add(last.message_successes(), Ordering::Relaxed);
+                tally.message_successes.add(last.message_successes(), Ordering::Relaxed);
                 bytes::add(bytes, last.bytes());
             }
         }
@@ -190,10 +173,7 @@ impl Record {
         words.extend([self.last_seen.bits(), self.latency.bits()]);
         words.extend(self.buckets.iter().map(|bucket| crate::sync::Packed::to_bits(bucket.paid_at())));
         words.extend(self.flow.iter().map(Word::bits));
-        words.extend(self.bytes.iter().map(Word::bits));
-        words.extend([&self.sync_successes, &self.sync_failures].map(Word::bits));
-        words.extend([&self.message_successes, &self.message_failures].map(Word::bits));
-        words.extend([self.unanswered.bits(), self.offences.bits(), self.first_seen.bits()]);
+        words.push(self.sync_successes.bits());
         words
     }
 }

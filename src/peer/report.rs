@@ -16,22 +16,21 @@
 //! time or later, and does not take the window for one that has long been idle.
 
 use super::Site;
-use super::bytes;
 use super::latency;
 use super::plain::is_quiet;
-use super::record::Record;
+use super::record::{Beside, Record};
+use super::tally::Tally;
 use crate::breaker::gate::{Gate, Generation, Phase};
 use crate::breaker::rate::{Counted, RateWindow};
 use crate::breaker::transition::{self, Moment, Probe, SlotOf};
 use crate::breaker::window::FailureWindow;
 use crate::breaker::{BreakerState, Forced};
-use crate::clock::{SKEW, TICK_SHIFT};
+use crate::clock::SKEW;
 use crate::counters::Total;
 use crate::decision::{Recorded, Traffic};
 use crate::event::EventKind;
 use crate::reputation::outcome::{Effect, Outcome};
 use crate::sync::Ordering;
-use crate::token_bucket::Direction;
 
 /// What a report stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +61,12 @@ impl Record {
         &self,
         report: &Report,
         standing: Standing,
-        rate: Option<&RateWindow>,
+        Beside { tally, rate, .. }: Beside<'_>,
         site: &Site<'_>,
     ) -> Recorded {
         let effect = report.outcome.effect();
         if effect == Effect::Success
-            && let Some(recorded) = self.report_success(report, standing, site)
+            && let Some(recorded) = self.report_success(report, standing, tally, site)
         {
             return recorded;
         }
@@ -77,12 +76,15 @@ impl Record {
         let idle = site.now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
         // Before the counters, whose locked instructions later loads would wait for.
         let standing_words = self.standing();
-        self.empty_flow();
-        self.carry(&report.traffic, site);
+        self.empty_flow(tally);
+        if !report.traffic.is_none() {
+            self.see(site.now);
+            tally.count_bytes(&report.traffic);
+        }
         if effect == Effect::None {
             return self.move_breaker(effect, standing, rate, (window, idle), site);
         }
-        self.count(report.outcome);
+        self.count(report.outcome, tally);
         self.see(site.now);
         if !self.weigh(report.outcome, standing_words, site) {
             // Under a ban an outcome counts, and nothing else; a probe slot goes back.
@@ -99,7 +101,7 @@ impl Record {
     /// Records the success of a peer that is closed and has no failure in its window: it moves the score and counters, nothing
     /// else. `None`, and nothing done, where there is more to it.
     #[inline(always)]
-    fn report_success(&self, report: &Report, standing: Standing, site: &Site<'_>) -> Option<Recorded> {
+    fn report_success(&self, report: &Report, standing: Standing, tally: &Tally, site: &Site<'_>) -> Option<Recorded> {
         let permit = match standing {
             Standing::Permit(generation) => Some(generation),
             Standing::Call => None,
@@ -117,9 +119,9 @@ impl Record {
         let flow = self.flow[direction.index()].load(Ordering::Relaxed);
         let life = flow.life();
         if !self.count_flow(direction, flow, life, report.outcome, bytes) {
-            self.empty_flow();
-            self.count_bytes(&report.traffic);
-            self.count(report.outcome);
+            self.empty_flow(tally);
+            tally.count_bytes(&report.traffic);
+            self.count(report.outcome, tally);
         }
         self.see(site.now);
         if let Some(milliseconds) = report.latency {
@@ -128,41 +130,13 @@ impl Record {
         Some(Recorded::Counted)
     }
 
-    /// Counts bytes that were moved. The totals add up the records, and what the table writes down when one goes.
     #[inline(always)]
-    pub(crate) fn carry(&self, traffic: &Traffic, site: &Site<'_>) {
-        if traffic.is_none() {
-            return;
+    fn count(&self, outcome: Outcome, tally: &Tally) {
+        if outcome == Outcome::SyncSuccess {
+            // Relaxed: a counter orders nothing.
+            self.sync_successes.add(1, Ordering::Relaxed);
         }
-        self.see(site.now);
-        self.count_bytes(traffic);
-    }
-
-    #[inline(always)]
-    pub(crate) fn count_bytes(&self, traffic: &Traffic) {
-        if traffic.sent != 0 {
-            bytes::add(&self.bytes[Direction::Upload.index()], traffic.sent);
-        }
-        if traffic.received != 0 {
-            bytes::add(&self.bytes[Direction::Download.index()], traffic.received);
-        }
-    }
-
-    #[inline(always)]
-    fn count(&self, outcome: Outcome) {
-        // Relaxed: counters order nothing.
-        let word = match outcome {
-            Outcome::SyncSuccess => &self.sync_successes,
-            Outcome::MessageSuccess => &self.message_successes,
-            Outcome::SyncFailure => &self.sync_failures,
-            Outcome::MessageFailure => &self.message_failures,
-            Outcome::Timeout => return self.unanswered.count_first(),
-            Outcome::Unreachable => return self.unanswered.count_second(),
-            Outcome::ProtocolViolation => return self.offences.count_first(),
-            Outcome::Fatal => return self.offences.count_second(),
-            Outcome::Cancelled | Outcome::LocalError => return,
-        };
-        word.add(1, Ordering::Relaxed);
+        tally.count(outcome);
     }
 
     /// The breaker's part. `seen`: the window as read before the stamps, and how long the record had been idle then.
@@ -322,8 +296,7 @@ impl Record {
     pub(super) fn moment(&self, site: &Site<'_>) -> Moment {
         // Relaxed: a stamp that lags makes a lease that has wrapped look young, for one open time at most.
         let seen = self.last_seen.load(Ordering::Relaxed);
-        let first = self.first_seen.load(Ordering::Relaxed);
-        let dice = site.rules.salt ^ (first >> TICK_SHIFT) ^ (site.slot as u64) << 32;
+        let dice = site.rules.salt ^ self.id().words()[0] ^ (site.slot as u64) << 32;
         Moment { now: site.now, idle: site.now.saturating_sub(seen), dice }
     }
 }

@@ -30,7 +30,7 @@ impl Capture {
         for (tenancy, record) in table.tenants() {
             ask_for_room(&mut words);
             // Read to where they stay, and taken back if they are not one tenant's: a copy less for all others.
-            words.push(record.read());
+            words.push(record.read(table.tally(tenancy.slot)));
             let Some(last) = words.last() else { continue };
             let [sent, received] = last.counts.bytes;
             let beside =

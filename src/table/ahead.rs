@@ -67,9 +67,12 @@ mod tests {
         let at_home = |peers: u64, max_peers: usize| {
             let guard = PeerGuard::new(Config { max_peers, ..Config::default() }).unwrap();
             let table = &guard.inner.table;
-            let ids = (0..peers).map(|n| PeerId::digest(&n.to_le_bytes()));
-            let met: Vec<PeerId> =
-                ids.filter(|id| guard.record_success(id, None) == Ok(crate::Recorded::Counted)).collect();
+            let ids: Vec<PeerId> = (0..peers).map(|n| PeerId::digest(&n.to_le_bytes())).collect();
+            for id in &ids {
+                let _ = guard.record_success(id, None);
+            }
+            // Of as many peers as slots a few find their groups full.
+            let met: Vec<&PeerId> = ids.iter().filter(|id| guard.view(id).is_some()).collect();
             let approaches = met.iter().map(|id| {
                 let mut approach = table.set_out(id);
                 table.look_home(id, &mut approach);
@@ -81,8 +84,8 @@ mod tests {
             });
             approaches.sum::<usize>() as f64 / met.len() as f64
         };
-        assert!(at_home(10_000, 20_000) > 0.85, "in a half full table");
-        assert!(at_home(20_000, 20_001) > 0.65, "in a full one");
+        assert!(at_home(10_000, 20_000) > 0.86, "in a half full table");
+        assert!(at_home(20_000, 20_001) > 0.6, "in a full one");
         assert!(at_home(1_000, 100_000) > 0.99);
         assert!(at_home(3, 3) > 0.0);
     }

@@ -7,6 +7,7 @@ use crate::event::EventKind;
 use crate::id::PeerId;
 use crate::peer::Site;
 use crate::peer::meta::Meta;
+use crate::peer::record::Beside;
 use crate::peer::retention::Rank;
 use crate::sync::{Ordering, fence};
 
@@ -131,9 +132,9 @@ impl Table {
         }
         // Release: pairs with the Acquire fence of `Inner::collect_views`: who sees the eviction counted sees the claim.
         fence(Ordering::Release);
-        let moved = self.record(candidate.tenancy.slot).begin_flow(candidate.meta.claimed().life());
-        self.note_eviction(candidate, moved, site);
         let slot = candidate.tenancy.slot;
+        let lately = self.record(slot).begin_flow(candidate.meta.claimed().life());
+        self.note_eviction(candidate, lately, site);
         let tenancy = self.furnish(slot, candidate.meta, id, site);
         locks[candidate.group].put(candidate.way, tag, tenancy);
         Some(self.open(slot))
@@ -151,8 +152,10 @@ impl Table {
         // Release: pairs with the Acquire fence of `validate`: whoever reads a word stored below sees the claim.
         fence(Ordering::Release);
         record.furnish(id, claimed.life(), site.now, &site.rules.reputation);
-        self.limits(slot).clear();
-        if let Some(rate) = self.rate(slot) {
+        let Beside { tally, limits, rate } = self.beside(slot);
+        tally.begin(site.now);
+        limits.clear();
+        if let Some(rate) = rate {
             rate.clear();
         }
         Tenancy { slot, life: claimed.life() }
@@ -168,10 +171,12 @@ impl Table {
         Pin { table: self, tenancy: Tenancy { slot, life: claimed.life() } }
     }
 
-    /// `moved`: the bytes of the last tenant.
-    fn note_eviction(&self, candidate: &Candidate, [sent, received]: [u64; 2], site: &Site<'_>) {
+    /// `lately`: the bytes of the last tenant's flow, by direction.
+    fn note_eviction(&self, candidate: &Candidate, lately: [u64; 2], site: &Site<'_>) {
         let slot = candidate.tenancy.slot;
         let record = self.record(slot);
+        // The claim has ended all writes under a pin, and its Acquire has made them visible.
+        let [sent, received] = self.tally(slot).bytes_with(lately);
         let banned = record.is_banned(site.now);
         site.counters.add(slot as usize, Total::Evictions, 1);
         if banned {

@@ -4,6 +4,8 @@
 
 use std::mem::MaybeUninit;
 
+use crate::sync::AtomicU64;
+
 /// Asks for the cache line of a value that is about to be read.
 #[inline(always)]
 pub(super) fn prefetch<T>(value: *const T) {
@@ -40,6 +42,17 @@ pub(super) fn slab<T>(n: usize, make: impl Fn() -> T) -> Box<[T]> {
     let mut values = room(n);
     values.extend((0..n).map(|_| make()));
     values.into_boxed_slice()
+}
+
+/// Pairs of words that are zero. The system provides their pages when they are first written.
+#[cfg(not(any(peerguard_loom, peerguard_shuttle)))]
+pub(super) fn zeroed(n: usize) -> Box<[[AtomicU64; 2]]> {
+    bytemuck::zeroed_slice_box(n)
+}
+
+#[cfg(any(peerguard_loom, peerguard_shuttle))]
+pub(super) fn zeroed(n: usize) -> Box<[[AtomicU64; 2]]> {
+    (0..n).map(|_| [AtomicU64::new(0), AtomicU64::new(0)]).collect()
 }
 
 /// Room for `n` values, on large pages where the system gives them: it is filled, or read through, from end to end.

@@ -36,15 +36,16 @@ use crate::breaker::gate::GateWord;
 use crate::breaker::rate::RateWindow;
 use crate::id::PeerId;
 use crate::peer::image::{Image, Words};
-use crate::peer::limits::OwnLimits;
+use crate::peer::limits::{LimitWords, OwnLimits};
 use crate::peer::meta::Meta;
-use crate::peer::record::Record;
+use crate::peer::record::{Beside, Record};
+use crate::peer::tally::Tally;
 use crate::sync::Ordering;
 pub(crate) use ahead::Approach;
 use hash::{Hasher, Place};
 use index::{Entry, Group, WAYS};
 pub(crate) use memory::{AHEAD, ask_ahead, ask_for_all, ask_for_room, room};
-use memory::{prefetch, slab};
+use memory::{prefetch, slab, zeroed};
 use slots::Slots;
 
 /// Regions of groups that are counted apart.
@@ -67,10 +68,10 @@ impl Tenancy {
 pub(crate) struct Table {
     groups: Box<[Group]>,
     records: Box<[Record]>,
-    /// Failure-rate counters of each slot, when they are on.
+    /// What lies beside each record.
+    tallies: Box<[Tally]>,
+    limits: Box<[LimitWords]>,
     rates: Option<Box<[RateWindow]>>,
-    /// Each slot's own limits.
-    limits: Box<[OwnLimits]>,
     hasher: Hasher,
     slots: Slots,
 }
@@ -94,7 +95,8 @@ impl Table {
         Self {
             groups: slab(groups, Group::new),
             records: slab(capacity, Record::free),
-            limits: (0..capacity).map(|_| OwnLimits::none()).collect(),
+            tallies: slab(capacity, Tally::free),
+            limits: zeroed(capacity),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
             slots: Slots::new(capacity),
@@ -127,8 +129,15 @@ impl Table {
     }
 
     #[inline]
-    pub(crate) fn rate(&self, slot: u32) -> Option<&RateWindow> {
-        self.rates.as_ref().map(|rates| &rates[slot as usize])
+    pub(crate) fn beside(&self, slot: u32) -> Beside<'_> {
+        let i = slot as usize;
+        let rate = self.rates.as_ref().map(|rates| &rates[i]);
+        Beside { tally: &self.tallies[i], limits: self.limits(slot), rate }
+    }
+
+    #[inline]
+    pub(crate) fn tally(&self, slot: u32) -> &Tally {
+        &self.tallies[slot as usize]
     }
 
     #[inline]
@@ -137,8 +146,8 @@ impl Table {
     }
 
     #[inline]
-    pub(crate) fn limits(&self, slot: u32) -> &OwnLimits {
-        &self.limits[slot as usize]
+    pub(crate) fn limits(&self, slot: u32) -> OwnLimits<'_> {
+        OwnLimits(&self.limits[slot as usize])
     }
 
     /// The record of a peer and its gate, if it has one. Loads only.
@@ -294,6 +303,7 @@ impl Table {
         self.slots.iter().filter_map(move |slot| {
             if let Some(next) = ahead.next() {
                 ask_for_all(self.record(next));
+                ask_for_all(self.tally(next));
             }
             let record = self.record(slot);
             Some((Tenancy { slot, life: record.tenant()? }, record))
@@ -302,8 +312,8 @@ impl Table {
 
     /// The words of a tenant with what lies beside them; `None` when the tenant left meanwhile.
     pub(crate) fn image_beside(&self, tenancy: Tenancy, words: &Words) -> Option<Image> {
-        let rate = self.rate(tenancy.slot).map(RateWindow::image);
-        let image = Image { words: *words, limits: words.limits(self.limits(tenancy.slot)), rate };
+        let Beside { limits, rate, .. } = self.beside(tenancy.slot);
+        let image = Image { words: *words, limits: words.limits(limits), rate: rate.map(RateWindow::image) };
         self.validate(tenancy).then_some(image)
     }
 
@@ -324,7 +334,7 @@ impl Table {
 
     /// The words of a record that the caller holds, or validates.
     pub(crate) fn image_of_held(&self, slot: u32) -> Image {
-        self.record(slot).image(self.rate(slot), self.limits(slot))
+        self.record(slot).image(self.beside(slot))
     }
 
     /// The regions of a key's two groups, for counts by shard.
