@@ -23,7 +23,6 @@
 //! or a later one's. It reads key and gate (Relaxed), then an Acquire fence, then meta: if it has read any word of a later
 //! tenant it sees the claim, and throws away what it read.
 
-mod ahead;
 mod hash;
 mod index;
 mod insert;
@@ -41,8 +40,8 @@ use crate::peer::meta::Meta;
 use crate::peer::record::{Beside, Record};
 use crate::peer::tally::Tally;
 use crate::sync::Ordering;
-pub(crate) use ahead::Approach;
-use hash::{Hasher, Place};
+use hash::Hasher;
+pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
 pub(crate) use memory::{AHEAD, ask_ahead, ask_for_all, ask_for_room, room};
 use memory::{prefetch, slab, zeroed};
@@ -159,6 +158,31 @@ impl Table {
         self.find_at(&words, &place)
     }
 
+    /// As [`Self::find`], for a peer whose place is known.
+    #[inline]
+    pub(crate) fn find_placed(&self, id: &PeerId, place: &Place) -> Option<Found<'_>> {
+        self.find_at(&id.words(), place)
+    }
+
+    /// A peer's place. The memory of its groups is asked for, but not waited for.
+    #[inline]
+    pub(crate) fn ask_for_groups(&self, id: &PeerId) -> Place {
+        let place = self.place(&id.words());
+        place.groups.iter().for_each(|&group| prefetch(&self.groups[group]));
+        place
+    }
+
+    /// Asks for the record of a place that is most likely the peer's, what a check reads and what a report writes.
+    #[inline]
+    pub(crate) fn ask_for_hinted(&self, place: &Place) {
+        let (group, hits) = self.hinted(place);
+        if hits != 0
+            && let Some(entry) = group.hit(hits, place.tag)
+        {
+            self.ask_for_record(entry.tenancy().slot);
+        }
+    }
+
     #[inline]
     pub(crate) fn ask_for_record(&self, slot: u32) {
         ask_for_record(self.record(slot));
@@ -192,11 +216,7 @@ impl Table {
 
     #[inline(always)]
     fn find_by_hint(&self, words: &[u64; 4], place: &Place) -> Option<Found<'_>> {
-        let [first, second] = place.groups.map(|group| &self.groups[group]);
-        // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
-        let (near, far) = (first.hits(place.tag), second.hits(place.tag));
-        let group = select_unpredictable(near != 0, first, second);
-        let hits = select_unpredictable(near != 0, near, far);
+        let (group, hits) = self.hinted(place);
         if hits == 0 {
             return None;
         }
@@ -205,6 +225,15 @@ impl Table {
             None => self.find_slowly(&{ *words }, &{ *place }),
             found => found,
         }
+    }
+
+    /// The group in which the key's hint stands, and where; 0 when there is none.
+    #[inline(always)]
+    fn hinted(&self, place: &Place) -> (&Group, u64) {
+        let [first, second] = place.groups.map(|group| &self.groups[group]);
+        // In which of the two a key lies is as good as random: the second is on its way while the first is looked at.
+        let (near, far) = (first.hits(place.tag), second.hits(place.tag));
+        (select_unpredictable(near != 0, first, second), select_unpredictable(near != 0, near, far))
     }
 
     /// Another key has a hint or a tag like this one's, or the record is changing hands.

@@ -81,6 +81,7 @@ impl Slots {
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
+    use crate::{Config, PeerGuard, PeerId};
 
     #[test]
     fn every_slot_is_given_once_and_none_beyond() {
@@ -114,5 +115,25 @@ mod tests {
         let mut all = taken.concat();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..4_000), "each slot is somebody's, and nobody else's");
+    }
+
+    #[test]
+    fn most_peers_are_at_home() {
+        let at_home = |peers: u64, max_peers: usize| {
+            let guard = PeerGuard::new(Config { max_peers, ..Config::default() }).unwrap();
+            let ids: Vec<PeerId> = (0..peers).map(|n| PeerId::digest(&n.to_le_bytes())).collect();
+            for id in &ids {
+                let _ = guard.record_success(id, None);
+            }
+            // Of as many peers as slots a few find their groups full.
+            let table = &guard.inner.table;
+            let met = ids.iter().filter_map(|id| Some((table.place(&id.words()).home, table.find(id)?.tenancy.slot)));
+            let met: Vec<bool> = met.map(|(home, slot)| slot / 2 == home / 2).collect();
+            met.iter().filter(|home| **home).count() as f64 / met.len() as f64
+        };
+        assert!(at_home(10_000, 20_000) > 0.86, "in a half full table");
+        assert!(at_home(20_000, 20_001) > 0.6, "in a full one");
+        assert!(at_home(1_000, 100_000) > 0.99);
+        assert!(at_home(3, 3) > 0.0);
     }
 }
