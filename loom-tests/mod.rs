@@ -18,6 +18,7 @@ mod probes;
 mod publication;
 mod rates;
 mod reports;
+mod slots;
 mod snapshots;
 mod takes;
 mod trips;

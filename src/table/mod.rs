@@ -27,7 +27,7 @@ mod hash;
 mod index;
 mod insert;
 mod memory;
-mod slots;
+pub(crate) mod slots;
 
 use std::hint::select_unpredictable;
 

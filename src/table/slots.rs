@@ -8,34 +8,35 @@ use crossbeam_utils::CachePadded;
 
 use crate::sync::{AtomicU64, Ordering};
 
-pub(super) struct Slots {
+pub(crate) struct Slots {
     /// A set bit is a slot that was given out. It is never taken back: tenants follow each other in it.
     given: Box<[AtomicU64]>,
     capacity: usize,
+    homes: usize,
     /// Slots given out, and those who came too late for one.
     count: CachePadded<AtomicU64>,
 }
 
 impl Slots {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let given = (0..capacity.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Self { given, capacity, count: CachePadded::new(AtomicU64::new(0)) }
+        Self { given, capacity, homes: capacity.div_ceil(2), count: CachePadded::new(AtomicU64::new(0)) }
     }
 
     /// How many have been given out.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         // Relaxed: a count for display.
         (self.count.load(Ordering::Relaxed) as usize).min(self.capacity)
     }
 
     /// Of how many homes a hash names one; each begins at an even slot.
     #[inline(always)]
-    pub(super) fn homes(&self) -> usize {
-        self.capacity.div_ceil(2)
+    pub(crate) fn homes(&self) -> usize {
+        self.homes
     }
 
     /// A slot that nobody has had, at `home` or after it.
-    pub(super) fn take(&self, home: u32) -> Option<u32> {
+    pub(crate) fn take(&self, home: u32) -> Option<u32> {
         let most = self.capacity as u64;
         // Relaxed, here and below: a number only has to be one's own. The load keeps the count from running away.
         if self.count.load(Ordering::Relaxed) >= most || self.count.fetch_add(1, Ordering::Relaxed) >= most {
@@ -65,7 +66,7 @@ impl Slots {
 
     /// The slots given out, in their order.
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         (0u32..).zip(&self.given).flat_map(|(word, given)| {
             // Relaxed: the record tells whose it is.
             let mut left = given.load(Ordering::Relaxed);
