@@ -4,14 +4,17 @@
 //! key's four words, each times a random 128-bit number, plus another, of which the upper 64 bits are kept. For any two
 //! keys all pairs of hashes are equally likely, so ids that somebody chose without knowing the guard's random numbers fall
 //! as ids drawn at random do. A mix follows that maps the 64 bits one to one, so the bound stays: without it, ids that count
-//! would stand in arithmetic progressions, which an unlucky guard spreads unevenly. The table gives nothing away that would let them be learnt: no output is in its order.
+//! would stand in arithmetic progressions, which an unlucky guard spreads unevenly. The table gives nothing away that would
+//! let them be learnt: no output is in its order.
+
+use super::slots::HOME;
 
 /// Where a key may stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The two groups: one in the first half of all, one in the second.
     pub(super) groups: [usize; 2],
-    /// The first of the two slots in which its record most likely lies.
+    /// The first of the slots in which its record most likely lies.
     pub(super) home: u32,
     /// Never 0.
     pub(super) tag: u16,
@@ -47,7 +50,7 @@ impl Hasher {
         let half = groups / 2;
         let first = ((hash >> 40) as usize * half) >> 24;
         let second = half + (((hash >> 16 & 0xff_ffff) as usize * (groups - half)) >> 24);
-        let home = 2 * (((hash >> 32) as usize * homes) >> 32) as u32;
+        let home = HOME as u32 * (((hash >> 32) as usize * homes) >> 32) as u32;
         Place { groups: [first, second], home, tag: (hash as u16).max(1) }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The index is an array of groups, one cache line each: a control word and seven words of tag, life and slot. A key hashes
 //! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is. A newcomer's slot is
-//! one of the two at its home, which its hash names as well, while they are free ([`slots`]): a check asks for these at once,
-//! so that in a large table it waits once for memory and not twice.
+//! one of the four at its home, which its hash names as well, while they are free ([`slots`]): a check asks for these at
+//! once, so that in a large table it waits once for memory and not twice.
 //!
 //! **Check** ([`Table::find`]): look for the tag's byte in the control words of the two groups, take the index word that it
 //! points to, compare the key, read the gate, and compare the life. Only when that is another key's, the index words are
@@ -45,7 +45,7 @@ pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
 pub(crate) use memory::{AHEAD, ask_ahead, ask_for_all, ask_for_room, room};
 use memory::{prefetch, slab, zeroed};
-use slots::Slots;
+use slots::{HOME, Slots};
 
 /// Regions of groups that are counted apart.
 pub(crate) const SHARDS: usize = 16;
@@ -188,17 +188,12 @@ impl Table {
         ask_for_record(self.record(slot));
     }
 
-    /// Asks for the two records of which one is most likely the peer's: they come while the index is asked which.
+    /// Asks for the records at a key's home: one is most likely the peer's, and they come while the index is asked which.
     #[inline(always)]
     fn ask_for_home(&self, place: &Place) {
-        self.home(place).into_iter().for_each(ask_for_record);
-    }
-
-    /// The two slots at a key's home. The second may lie past the end.
-    #[inline(always)]
-    fn home(&self, place: &Place) -> [*const Record; 2] {
         let first = self.records.as_ptr().wrapping_add(place.home as usize);
-        [first, first.wrapping_add(1)]
+        // The last may lie past the end.
+        (0..HOME).for_each(|i| ask_for_record(first.wrapping_add(i)));
     }
 
     /// Models look at the index words: a load more in each look-up makes them endless. The hints have models of their own.
