@@ -399,7 +399,7 @@ typedef struct peerguard_traffic {
 typedef struct peerguard_config {
   // sizeof(peerguard_config), set by `peerguard_config_init`.
   size_t struct_size;
-  // Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 220 bytes for each.
+  // Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for each.
   uint64_t max_peers;
   // Events that are kept: 1 to 2^20 (1024), 56 bytes each.
   uint64_t event_capacity;
@@ -920,7 +920,7 @@ int32_t peerguard_config_check(const struct peerguard_config *config,
 
 // Makes a guard.
 //
-// Takes all its memory now, about 220 bytes for each of `max_peers`. `clock`: the node's own, or NULL for the system's,
+// Takes all its memory now, about 200 bytes for each of `max_peers`. `clock`: the node's own, or NULL for the system's,
 // which counts the time that a machine is suspended. `guard` receives the handle; free it with `peerguard_free`. Any
 // thread; milliseconds.
 //
@@ -1290,7 +1290,7 @@ int32_t peerguard_drain_events(peerguard_guard guard,
 // Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_occupancy(peerguard_guard guard, size_t *peers, size_t *capacity);
 
-// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 30 ns and 168 bytes for each peer;
+// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 30 ns and 160 bytes for each peer;
 // the first who reads totals or peers from it pays some more.
 //
 // `snapshot` receives the handle; free it with `peerguard_snapshot_free`. It stays good when the guard is freed. Any thread.

@@ -8,7 +8,7 @@ use crate::token_bucket::rate::MAX_RATE;
 /// Everything a [`PeerGuard`](crate::PeerGuard) is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Most peers that have a record at one time, 1 to 2^26. Memory is taken at the start: about 220 bytes for each.
+    /// Most peers that have a record at one time, 1 to 2^26. Memory is taken at the start: about 200 bytes for each.
     pub max_peers: usize,
     /// What happens to a newcomer when no record can be freed for it.
     pub newcomers: Newcomers,

@@ -28,7 +28,7 @@ pub const PEERGUARD_NEWCOMERS_REFUSE: u32 = 1;
 pub struct peerguard_config {
     /// sizeof(peerguard_config), set by `peerguard_config_init`.
     pub struct_size: usize,
-    /// Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 220 bytes for each.
+    /// Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for each.
     pub max_peers: u64,
     /// Events that are kept: 1 to 2^20 (1024), 56 bytes each.
     pub event_capacity: u64,

@@ -83,7 +83,7 @@ pub unsafe extern "C" fn peerguard_config_check(
 
 /// Makes a guard.
 ///
-/// Takes all its memory now, about 220 bytes for each of `max_peers`. `clock`: the node's own, or NULL for the system's,
+/// Takes all its memory now, about 200 bytes for each of `max_peers`. `clock`: the node's own, or NULL for the system's,
 /// which counts the time that a machine is suspended. `guard` receives the handle; free it with `peerguard_free`. Any
 /// thread; milliseconds.
 ///

@@ -15,7 +15,7 @@ crate::sync::global! {
     static SNAPSHOTS: Registry<Snapshot> = Registry::new(Kind::Snapshot);
 }
 
-/// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 30 ns and 168 bytes for each peer;
+/// Takes a snapshot: one pass over the records, no lock, no writer is held up. About 30 ns and 160 bytes for each peer;
 /// the first who reads totals or peers from it pays some more.
 ///
 /// `snapshot` receives the handle; free it with `peerguard_snapshot_free`. It stays good when the guard is freed. Any thread.

@@ -85,7 +85,7 @@ pub(crate) struct Inner {
 impl PeerGuard {
     /// A guard on the system's clock.
     ///
-    /// Takes all its memory now: about 220 bytes for each of `max_peers`.
+    /// Takes all its memory now: about 200 bytes for each of `max_peers`.
     ///
     /// # Errors
     /// The first field of `config` that is out of its range.

@@ -44,7 +44,7 @@ use order::{First, Place, SyncOrder};
 
 /// Everything that the guard knew at one time.
 ///
-/// It holds a copy of each record's words, 168 bytes for each peer. What is asked is worked out from them; the first who
+/// It holds a copy of each record's words, 160 bytes for each peer. What is asked is worked out from them; the first who
 /// asks for the totals, the quantiles or the order of the ids pays for it, and whoever asks at the same time waits.
 #[derive(Clone)]
 #[non_exhaustive]
