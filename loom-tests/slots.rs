@@ -8,7 +8,7 @@ use crate::table::slots::Slots;
 #[test]
 fn each_slot_is_given_to_one_newcomer() {
     explore("three newcomers at one home x two slots", 820, FULL, |turn| {
-        let slots = Arc::new(Slots::new(2));
+        let slots = Arc::new(Slots::new(2, true));
         let take = |slots: &Slots| slots.take(0);
         let (a, b, c) = race3(turn, &slots, take, take, take);
         let mut given: Vec<u32> = [a, b, c].into_iter().flatten().collect();

@@ -68,8 +68,8 @@ pub(crate) fn ask_for_room<T>(values: &mut Vec<T>) {
     ask_for_all(values.spare_capacity_mut().as_ptr().wrapping_add(AHEAD));
 }
 
-/// Below this many bytes a slab is left as it is.
-const LARGE: usize = 1 << 22;
+/// A slab of fewer bytes is left as it is.
+pub(super) const LARGE: usize = 1 << 22;
 
 #[cfg(target_os = "linux")]
 fn on_large_pages<T>(memory: &mut [MaybeUninit<T>]) {

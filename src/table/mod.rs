@@ -1,9 +1,9 @@
 //! From a peer's id to its record: bounded, sharded, nothing is ever rehashed.
 //!
 //! The index is an array of groups, one cache line each: a control word and seven words of tag, life and slot. A key hashes
-//! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is. A newcomer's slot is
-//! one of the four at its home, which its hash names as well, while they are free ([`slots`]): a check asks for these at
-//! once, so that in a large table it waits once for memory and not twice.
+//! to two groups. The records lie in a slab that is allocated once; a slot's meta word tells whose it is. In a table that is
+//! larger than the caches a newcomer's slot is one of the four at its home, which its hash names as well, while they are free
+//! ([`slots`]): a check asks for these at once, so that it waits once for memory and not twice.
 //!
 //! **Check** ([`Table::find`]): look for the tag's byte in the control words of the two groups, take the index word that it
 //! points to, compare the key, read the gate, and compare the life. Only when that is another key's, the index words are
@@ -44,7 +44,7 @@ use hash::Hasher;
 pub(crate) use hash::Place;
 use index::{Entry, Group, WAYS};
 pub(crate) use memory::{AHEAD, ask_ahead, ask_for_all, ask_for_room, room};
-use memory::{prefetch, slab, zeroed};
+use memory::{LARGE, prefetch, slab, zeroed};
 use slots::{HOME, Slots};
 
 /// Regions of groups that are counted apart.
@@ -98,7 +98,7 @@ impl Table {
             limits: zeroed(capacity),
             rates: rates.then(|| (0..capacity).map(|_| RateWindow::new()).collect()),
             hasher: Hasher::new(keys),
-            slots: Slots::new(capacity),
+            slots: Slots::new(capacity, capacity * size_of::<Record>() >= LARGE),
         }
     }
 
@@ -185,15 +185,23 @@ impl Table {
 
     #[inline]
     pub(crate) fn ask_for_record(&self, slot: u32) {
-        ask_for_record(self.record(slot));
+        let record = self.record(slot);
+        prefetch(record);
+        ask_for_counts(record);
     }
 
     /// Asks for the records at a key's home: one is most likely the peer's, and they come while the index is asked which.
+    ///
+    /// Not in a table that the caches hold: what the others there write would be taken out of the caches of their cores.
     #[inline(always)]
     fn ask_for_home(&self, place: &Place) {
+        if !self.slots.by_home() {
+            return;
+        }
         let first = self.records.as_ptr().wrapping_add(place.home as usize);
-        // The last may lie past the end.
-        (0..HOME).for_each(|i| ask_for_record(first.wrapping_add(i)));
+        // The last may lie past the end. It is taken last, and so most rarely.
+        (0..HOME).for_each(|i| prefetch(first.wrapping_add(i)));
+        (0..HOME - 1).for_each(|i| ask_for_counts(first.wrapping_add(i)));
     }
 
     /// Models look at the index words: a load more in each look-up makes them endless. The hints have models of their own.
@@ -391,13 +399,6 @@ impl Table {
         let [near, far] = place.groups.map(|group| self.groups[group].position(tenancy));
         near.or(far.map(|way| way + WAYS))
     }
-}
-
-/// Asks for what a check reads of a record.
-#[inline(always)]
-fn ask_for_record(record: *const Record) {
-    prefetch(record);
-    ask_for_counts(record);
 }
 
 /// Asks for what a report and a take write.
