@@ -605,7 +605,7 @@ typedef struct peerguard_peer_view {
   uint64_t failed_calls_in_window;
   // Syncs that went well.
   uint64_t successful_syncs;
-  // Syncs that failed.
+  // Syncs that failed; saturates at 2^32 - 1, as does every count of failures.
   uint64_t failed_syncs;
   // Messages that went well.
   uint64_t successful_messages;

@@ -104,7 +104,7 @@ type PeerView struct {
 	// Latency is the moving average; negative: none is known.
 	Latency time.Duration
 
-	// Counters of outcomes.
+	// Counters of outcomes. Those of failures saturate at 2^32 - 1.
 	SuccessfulSyncs, FailedSyncs, SuccessfulMessages, FailedMessages uint64
 	Timeouts, Unreachable, ProtocolViolations, FatalOutcomes         uint64
 	// BytesSent and BytesReceived are to and from the peer.

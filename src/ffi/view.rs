@@ -137,7 +137,7 @@ pub struct peerguard_peer_view {
     pub failed_calls_in_window: u64,
     /// Syncs that went well.
     pub successful_syncs: u64,
-    /// Syncs that failed.
+    /// Syncs that failed; saturates at 2^32 - 1, as does every count of failures.
     pub failed_syncs: u64,
     /// Messages that went well.
     pub successful_messages: u64,

@@ -18,8 +18,8 @@ const ROOM: usize = (AHEAD + 1).next_power_of_two();
 impl PeerGuard {
     /// [`Self::admit`] for each of `peers`, in their order, as the iterator is advanced.
     ///
-    /// The memory of the next peers is asked for meanwhile: in a table larger than the processor's caches a batch takes a fraction
-    /// of the time of single calls, in a small one about the same. Allocates nothing.
+    /// The memory of the next peers is asked for meanwhile: in a table larger than the processor's caches a batch takes a
+    /// fraction of the time of single calls, in a small one about the same. Allocates nothing.
     ///
     /// ```
     /// # use peerguard::{Config, PeerGuard, PeerId};

@@ -1,7 +1,7 @@
 //! The facade: the handle that a node keeps.
 //!
-//! Only here is the clock asked, and where the bucket of all peers lends. A report of success reads the recent time (see [`crate::clock`]); everything else that
-//! needs a time reads the exact one, once. `admit` of a closed peer reads none.
+//! Only here is the clock asked, and where the bucket of all peers lends. A report of success reads the recent time (see
+//! [`crate::clock`]); everything else that needs a time reads the exact one, once. `admit` of a closed peer reads none.
 
 mod batch;
 mod bytes;
@@ -85,7 +85,8 @@ pub(crate) struct Inner {
 impl PeerGuard {
     /// A guard on the system's clock.
     ///
-    /// Takes all its memory now: about 200 bytes for each of `max_peers`.
+    /// Takes all its memory now: about 200 bytes for each of `max_peers`. 16 more are reserved for each, and become resident
+    /// where a peer is given limits of its own.
     ///
     /// # Errors
     /// The first field of `config` that is out of its range.

@@ -44,6 +44,7 @@ pub(crate) struct Record {
     pub(crate) buckets: [Bucket; 2],
     /// By direction: what was counted lately, see [`super::flow`].
     pub(crate) flow: [Word<Flow>; 2],
+    /// The other counts lie in the tally; for this one there is room here.
     pub(crate) sync_successes: Word<u64>,
 }
 

@@ -7,7 +7,7 @@ use crate::reputation::outcome::Outcome;
 use crate::sync::{Ordering, Packed, Word};
 use crate::token_bucket::Direction;
 
-/// Counters, and since when. Failures and offences lie two in a word; each saturates at 2^32 − 1.
+/// Counters, and since when.
 pub(crate) struct Tally {
     /// By direction.
     pub(crate) bytes: [Word<u64>; 2],
@@ -84,6 +84,7 @@ impl Tally {
     }
 }
 
+/// Two counts in a word; each saturates at 2^32 − 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pair(pub(crate) u32, pub(crate) u32);
 

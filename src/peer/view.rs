@@ -60,13 +60,13 @@ pub struct PeerView {
     pub latency_ms: Option<f64>,
     /// Syncs that went well.
     pub successful_syncs: u64,
-    /// Syncs that failed.
+    /// Syncs that failed; saturates at 2^32 − 1, as does every count of failures.
     pub failed_syncs: u64,
     /// Messages that went well.
     pub successful_messages: u64,
     /// Messages that failed.
     pub failed_messages: u64,
-    /// Answers that did not come in time; saturates at 2^32 − 1, as do the next three.
+    /// Answers that did not come in time.
     pub timeouts: u64,
     /// Failed dials, refused and reset connections.
     pub unreachable: u64,

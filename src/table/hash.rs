@@ -48,9 +48,9 @@ impl Hasher {
     pub(super) fn place(&self, words: &[u64; 4], groups: usize, homes: usize) -> Place {
         let hash = self.hash(words);
         let half = groups / 2;
-        let first = ((hash >> 40) as usize * half) >> 24;
-        let second = half + (((hash >> 16 & 0xff_ffff) as usize * (groups - half)) >> 24);
-        let home = HOME as u32 * (((hash >> 32) as usize * homes) >> 32) as u32;
+        let first = (((hash >> 40) * half as u64) >> 24) as usize;
+        let second = half + ((((hash >> 16) & 0xff_ffff) * (groups - half) as u64) >> 24) as usize;
+        let home = HOME as u32 * (((hash >> 32) * homes as u64) >> 32) as u32;
         Place { groups: [first, second], home, tag: (hash as u16).max(1) }
     }
 }

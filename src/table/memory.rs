@@ -68,7 +68,7 @@ pub(crate) fn ask_for_room<T>(values: &mut Vec<T>) {
     ask_for_all(values.spare_capacity_mut().as_ptr().wrapping_add(AHEAD));
 }
 
-/// A slab of fewer bytes is left as it is.
+/// A slab of fewer bytes fits the caches, or nearly, and is left as it is.
 pub(super) const LARGE: usize = 1 << 22;
 
 #[cfg(target_os = "linux")]

@@ -253,15 +253,8 @@ impl Table {
         let record = self.record(tenancy.slot);
         // It comes together with what the check reads.
         ask_for_counts(record);
-        self.examine(tenancy, words)
-    }
-
-    /// The tenancy of a slot and its gate, if it is the key's. The life was read with Acquire, and with it what made the
-    /// tenant.
-    #[inline(always)]
-    fn examine(&self, tenancy: Tenancy, words: &[u64; 4]) -> Option<Found<'_>> {
-        let record = self.record(tenancy.slot);
-        // Relaxed: key and gate are of that life or a later one. `is_still` tells which.
+        // Relaxed: the index word was read with Acquire, so that key and gate are of that life or a later one. `is_still` tells
+        // which.
         if !record.holds(words) {
             return None;
         }

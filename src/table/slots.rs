@@ -127,6 +127,12 @@ mod tests {
     }
 
     #[test]
+    fn without_homes_slots_are_given_in_their_order() {
+        let slots = Slots::new(70, false);
+        assert!((0..71).map(|home| slots.take(home)).eq((0..70).map(Some).chain([None])));
+    }
+
+    #[test]
     fn threads_share_the_slots_out() {
         for by_home in [false, true] {
             let slots = Slots::new(4_000, by_home);
