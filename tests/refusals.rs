@@ -250,10 +250,16 @@ fn a_refusal_for_want_of_room_changes_nothing() {
         let no = guard.admit_bytes(&newcomer, Direction::Upload, 10).unwrap_err();
         assert_eq!((no.reason, no.retry_after), (Reason::TableFull, None));
         assert!(!guard.try_upload(&newcomer, 10));
+        assert!(!guard.should_communicate(&newcomer));
         assert_eq!(guard.ban(&newcomer, None, 0), Err(Error::TableFull));
         assert!(guard.view(&newcomer).is_none());
+        // These ask without counting.
+        assert_eq!(guard.explain(&newcomer).verdict, Err(no));
+        let handle = guard.peer(&newcomer);
+        assert!(!handle.is_tracked());
+        assert_eq!(handle.check(), Err(no));
     }
-    assert_eq!(guard.get_summary().denied(Reason::TableFull), 2 * OF_EACH);
+    assert_eq!(guard.get_summary().denied(Reason::TableFull), 3 * OF_EACH);
     let (mut after, _) = State::of(&guard);
     // The newcomers are counted as such, and that is all.
     let untracked = counts(&guard.get_summary()).len() - 3;

@@ -74,10 +74,10 @@ impl PeerGuard {
 impl Inner {
     fn should_communicate(&self, id: &PeerId) -> bool {
         match self.table.find(id) {
-            None => true,
+            None => self.admit_unknown(id).is_ok(),
             Some(found) if found.gate.admits() => true,
             Some(_) => match self.table.pin_found(id) {
-                None => true,
+                None => self.admit_unknown(id).is_ok(),
                 Some(pin) => self.admit_pinned(&pin, Asker::Call).is_ok(),
             },
         }

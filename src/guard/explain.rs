@@ -78,7 +78,10 @@ impl Inner {
         let wall = self.wall();
         let image = self.table.image_of(id);
         let view = image.as_ref().map(|image| image.view(&wall, self.peer_rates(), &self.rules));
-        let refusal = image.as_ref().and_then(|image| self.refusal(image, wall.now));
+        let refusal = match &image {
+            Some(image) => self.refusal(image, wall.now),
+            None => self.newcomer_refusal(id),
+        };
         let observed = view.as_ref().is_some_and(|view| view.forced == Forced::Observe);
         let (verdict, spared) = match refusal {
             Some(rejection) if !observed => (Err(rejection), None),

@@ -70,14 +70,21 @@ impl Inner {
     }
 
     /// A newcomer. Nothing is made: a record comes with the first outcome or the first bytes.
-    fn admit_unknown(&self, id: &PeerId) -> Result<Ticket, Rejection> {
-        if self.config.newcomers == Newcomers::Refuse && !self.table.has_room(id, &self.site(0, self.clock.now())) {
-            return Err(self.no_room(id));
+    pub(super) fn admit_unknown(&self, id: &PeerId) -> Result<Ticket, Rejection> {
+        match self.newcomer_refusal(id) {
+            Some(_) => Err(self.no_room(id)),
+            None => Ok(Ticket::plain(id, Hold::Unknown, Tenancy::NONE, Generation::FIRST)),
         }
-        Ok(Ticket::plain(id, Hold::Unknown, Tenancy::NONE, Generation::FIRST))
     }
 
-    /// The refusal of a newcomer that no record can be made for.
+    /// Why a peer without a record would be refused now: no record can be made for it, and the configuration asks for one.
+    pub(super) fn newcomer_refusal(&self, id: &PeerId) -> Option<Rejection> {
+        let refused = self.config.newcomers == Newcomers::Refuse
+            && !self.table.has_room(id, &self.site(stripe_of(id), self.clock.now()));
+        refused.then(|| Rejection::for_good(Reason::TableFull))
+    }
+
+    /// The refusal of a newcomer that no record can be made for, counted.
     pub(super) fn no_room(&self, id: &PeerId) -> Rejection {
         self.counters.add(stripe_of(id) as usize, Total::Untracked, 1);
         self.denied(stripe_of(id), Rejection::for_good(Reason::TableFull), None)

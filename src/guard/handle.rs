@@ -102,7 +102,9 @@ impl Peer {
     fn check_slow(&self) -> Result<(), Rejection> {
         let inner = &self.guard.inner;
         let held = || self.tenancy().map(|tenancy| inner.table.image_of_held(tenancy.slot));
-        let Some(image) = held().or_else(|| inner.table.image_of(&self.id())) else { return Ok(()) };
+        let Some(image) = held().or_else(|| inner.table.image_of(&self.id())) else {
+            return inner.newcomer_refusal(&self.id()).map_or(Ok(()), Err);
+        };
         let observed = image.gate.gate().forced == Forced::Observe;
         inner.refusal(&image, inner.clock.now()).filter(|_| !observed).map_or(Ok(()), Err)
     }
