@@ -124,10 +124,11 @@ func (h *hints) look(id *PeerID, slot uint32) (sighting, bool) {
 	meta := (*uint64)(unsafe.Add(record, h.meta))
 	before := atomic.LoadUint64(meta)
 	key := (*[4]uint64)(unsafe.Add(record, h.key))
-	differs := atomic.LoadUint64(&key[0]) ^ binary.LittleEndian.Uint64(id[0:]) |
-		atomic.LoadUint64(&key[1]) ^ binary.LittleEndian.Uint64(id[8:]) |
-		atomic.LoadUint64(&key[2]) ^ binary.LittleEndian.Uint64(id[16:]) |
-		atomic.LoadUint64(&key[3]) ^ binary.LittleEndian.Uint64(id[24:])
+	// In parentheses: | and ^ bind alike in Go.
+	differs := (atomic.LoadUint64(&key[0]) ^ binary.LittleEndian.Uint64(id[0:])) |
+		(atomic.LoadUint64(&key[1]) ^ binary.LittleEndian.Uint64(id[8:])) |
+		(atomic.LoadUint64(&key[2]) ^ binary.LittleEndian.Uint64(id[16:])) |
+		(atomic.LoadUint64(&key[3]) ^ binary.LittleEndian.Uint64(id[24:]))
 	gate := atomic.LoadUint64((*uint64)(unsafe.Add(record, h.gate)))
 	after := atomic.LoadUint64(meta)
 	tenant := before&h.lifeMask + h.one

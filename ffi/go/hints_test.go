@@ -1,6 +1,7 @@
 package peerguard
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -62,6 +63,28 @@ func TestAHintSaysWhatTheCallSays(t *testing.T) {
 	}
 	if hits < 10_000 || refusals < 1_000 {
 		t.Fatal(hits, "hits", refusals, "refusals")
+	}
+}
+
+// Ids that are alike in all but one of the words that are compared, and such that a wrong comparison takes for alike.
+func TestARecordIsNobodyElses(t *testing.T) {
+	guard := newGuard(t, nil)
+	words := [4]uint64{0, ^uint64(0), 0x0123456789abcdef, 0x0123456789abcdee}
+	ids := make([]PeerID, 256)
+	slots := make([]uint32, len(ids))
+	for i := range ids {
+		for word := range 4 {
+			binary.LittleEndian.PutUint64(ids[i][8*word:], words[i>>(2*word)&3])
+		}
+		must(guard.Report(ids[i], Result{Outcome: SyncSuccess}))(t)
+		slots[i] = uint32(must(guard.Admit(ids[i]))(t).raw.slot)
+	}
+	for i, slot := range slots {
+		for j := range ids {
+			if _, same := guard.hints.look(&ids[j], slot); same != (i == j) {
+				t.Fatalf("%v in the record of %v: %v", ids[j], ids[i], same)
+			}
+		}
 	}
 }
 
