@@ -18,6 +18,8 @@ type Batch struct {
 	results    []C.peerguard_result
 	answers    []C.int32_t
 	recorded   []C.uint32_t
+	// Answers and recorded are those of these permits.
+	reported bool
 	// Peers that the library is asked for: where they are in the batch, and what it says.
 	asked []asked
 	ids   []PeerID
@@ -41,7 +43,7 @@ func (b *Batch) resize(n int) {
 		b.recorded = make([]C.uint32_t, n)
 	}
 	b.permits, b.rejections, b.results = b.permits[:n], b.rejections[:n], b.results[:n]
-	b.answers, b.recorded = b.answers[:n], b.recorded[:n]
+	b.answers, b.recorded, b.reported = b.answers[:n], b.recorded[:n], false
 }
 
 // room is for n peers that the library is asked for.
@@ -65,8 +67,13 @@ func (b *Batch) Refusal(i int) *Refusal {
 	return refusalIfAny(&b.rejections[i])
 }
 
-// Recorded is what became of the i-th peer's report.
-func (b *Batch) Recorded(i int) Recorded { return Recorded(b.recorded[i]) }
+// Recorded is what became of the i-th peer's report in the last [Guard.ReportBatch]; false if it was left out.
+func (b *Batch) Recorded(i int) (Recorded, bool) {
+	if !b.reported || b.answers[i] != C.PEERGUARD_OK {
+		return 0, false
+	}
+	return Recorded(b.recorded[i]), true
+}
 
 // AdmitBatch asks [Guard.Admit] for many peers; it tells how many were let in. What the batch held before is gone; permits
 // that were not reported are lost.
@@ -181,6 +188,7 @@ func (g *Guard) ReportBatch(batch *Batch, results []Result) (int, error) {
 	if err := failure(status); err != nil {
 		return 0, err
 	}
+	batch.reported = true
 	reported := 0
 	for _, answer := range batch.answers {
 		if answer == C.PEERGUARD_OK {

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// ConfigError tells which field of a [Config] is out of its range. errors.Is finds [ErrConfig].
+// ConfigError tells which field of a [Config], of [Limits] or of [ExporterOptions] is out of its range. errors.Is finds
+// [ErrConfig].
 type ConfigError struct {
-	// Field is the path from Config, such as "FailureThreshold" or "Weights.Timeout".
+	// Field is the path from there, such as "FailureThreshold" or "Weights.Timeout".
 	Field string
 	// Allowed is what the field may be, such as "1 to 31".
 	Allowed string

@@ -37,6 +37,10 @@ var (
 	ErrSystem = errors.New("peerguard: refused by the system")
 	// ErrToken: to serve at an address that is not a loopback one, a token is needed.
 	ErrToken = errors.New("peerguard: this address needs a token")
+	// ErrTooMany: 2^20 guards, peers or exporters are open already.
+	ErrTooMany = errors.New("peerguard: too many open")
+	// ErrLibrary: the library that is linked has another interface than this package was made for.
+	ErrLibrary = errors.New("peerguard: library of another version")
 	// ErrInternal: a bug in the library was met.
 	ErrInternal = errors.New("peerguard: internal error")
 )
@@ -69,6 +73,8 @@ func failure(status C.int32_t) error {
 		return ErrSystem
 	case C.PEERGUARD_ERR_TOKEN:
 		return ErrToken
+	case C.PEERGUARD_ERR_TOO_MANY:
+		return ErrTooMany
 	default:
 		return fmt.Errorf("%w: %s", ErrInternal, C.GoString(C.peerguard_status_text(status)))
 	}

@@ -49,18 +49,24 @@ type Event struct {
 
 // Events takes the oldest events that nobody has taken yet, at most most.
 func (g *Guard) Events(most int) ([]Event, error) {
-	if most <= 0 {
-		return nil, nil
+	var events []Event
+	var raw [64]C.peerguard_event
+	for len(events) < most {
+		room := min(most-len(events), len(raw))
+		var written C.size_t
+		status := C.peerguard_drain_events(g.handle, &raw[0], C.sizeof_peerguard_event, C.size_t(room), &written, nil)
+		runtime.KeepAlive(g)
+		if err := failure(status); err != nil {
+			return events, err
+		}
+		for i := range raw[:written] {
+			events = append(events, eventOf(&raw[i]))
+		}
+		if int(written) < room {
+			break
+		}
 	}
-	raw := make([]C.peerguard_event, most)
-	var written C.size_t
-	status := C.peerguard_drain_events(g.handle, &raw[0], C.sizeof_peerguard_event, C.size_t(most), &written, nil)
-	runtime.KeepAlive(g)
-	events := make([]Event, 0, int(written))
-	for i := range raw[:written] {
-		events = append(events, eventOf(&raw[i]))
-	}
-	return events, failure(status)
+	return events, nil
 }
 
 func eventOf(e *C.peerguard_event) Event {

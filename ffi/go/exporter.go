@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -101,9 +102,12 @@ type Exporter struct {
 	closed  atomic.Bool
 }
 
+// serving are the exporters that serve: a server goes on until it is closed, whoever has forgotten it.
+var serving sync.Map
+
 // NewExporter makes an exporter, and serves HTTP in the background if the options have an address: the page at /, the
-// metrics at /metrics, GraphQL at /graphql, everything as JSON at /snapshot.json, the health at /healthz. Close it when it
-// is no longer needed; it works on when the guard is closed.
+// metrics at /metrics, GraphQL at /graphql, everything as JSON at /snapshot.json, the health at /healthz. It works on when the
+// guard is closed, and serves until it is closed itself.
 //
 // The error is a [syscall.Errno] if the address cannot be had, [ErrUnsupported] if the library was built without exporters.
 func (g *Guard) NewExporter(options ExporterOptions) (*Exporter, error) {
@@ -121,6 +125,9 @@ func (g *Guard) NewExporter(options ExporterOptions) (*Exporter, error) {
 	}
 	e := &Exporter{handle: handle}
 	e.cleanup = runtime.AddCleanup(e, func(handle C.peerguard_exporter) { C.peerguard_exporter_free(handle) }, handle)
+	if options.Address != "" {
+		serving.Store(e, nil)
+	}
 	return e, nil
 }
 
@@ -137,6 +144,7 @@ func (e *Exporter) Close() error {
 		return nil
 	}
 	e.cleanup.Stop()
+	serving.Delete(e)
 	status := C.peerguard_exporter_free(e.handle)
 	runtime.KeepAlive(e)
 	return failure(status)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +93,23 @@ func TestQueriesReadAndOperatorsChange(t *testing.T) {
 	is(t, err, ErrText)
 	_, err = exporter.QueryJSON([]byte("{}"), 7)
 	is(t, err, ErrInvalid)
+}
+
+func TestAServerThatIsForgottenGoesOn(t *testing.T) {
+	guard := newGuard(t, nil)
+	address := must(guard.Serve("127.0.0.1:0"))(t).Address()
+	// Twice: a cleanup runs after the collection that finds its object.
+	runtime.GC()
+	runtime.GC()
+	answer := must(http.Get("http://" + address + "/healthz"))(t)
+	answer.Body.Close()
+	serving.Range(func(exporter, _ any) bool {
+		is(t, exporter.(*Exporter).Close(), nil)
+		return true
+	})
+	if _, err := http.Get("http://" + address + "/healthz"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatal(err)
+	}
 }
 
 func TestAServerListensUntilItIsClosed(t *testing.T) {

@@ -12,11 +12,17 @@ package peerguard
 #cgo nocallback peerguard_take
 #cgo noescape peerguard_report_key
 #cgo nocallback peerguard_report_key
+#cgo noescape peerguard_should_communicate
+#cgo nocallback peerguard_should_communicate
+#cgo noescape peerguard_is_banned
+#cgo nocallback peerguard_is_banned
 */
 import "C"
 
 import (
+	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -47,10 +53,21 @@ func (m *memory) watch() {
 }
 
 // New makes a guard. Close it when it is no longer needed. A field that is out of its range is a [ConfigError].
-func New(config Config) (*Guard, error) {
+func New(config Config) (*Guard, error) { return newGuardBy(config, nil) }
+
+// NewWithClock is New for a guard that goes by a clock of the caller's.
+func NewWithClock(config Config, clock *ManualClock) (*Guard, error) {
+	raw := clock.raw()
+	return newGuardBy(config, &raw)
+}
+
+func newGuardBy(config Config, clock *C.peerguard_clock) (*Guard, error) {
+	if C.peerguard_abi_version() != C.PEERGUARD_ABI_VERSION {
+		return nil, fmt.Errorf("%w: %s", ErrLibrary, Version())
+	}
 	raw := config.raw()
 	var handle, anchor C.peerguard_guard
-	if status := C.peerguard_new(&raw, nil, &handle); status != C.PEERGUARD_OK {
+	if status := C.peerguard_new(&raw, clock, &handle); status != C.PEERGUARD_OK {
 		return nil, configFailure(status, &raw)
 	}
 	if status := C.peerguard_share(handle, &anchor); status != C.PEERGUARD_OK {
@@ -180,6 +197,14 @@ func (g *Guard) GrantUpTo(id PeerID, direction Direction, want uint64) (Permit, 
 	return permit.answer(status, &no)
 }
 
+// ShouldCommunicate asks as [Guard.Admit] does, without a permit: a half-open breaker lends it a probe slot, which the next
+// [Guard.Report] for the peer gives back.
+func (g *Guard) ShouldCommunicate(id PeerID) (bool, error) {
+	status := C.peerguard_should_communicate(g.handle, id.raw())
+	runtime.KeepAlive(g)
+	return yes(status)
+}
+
 // TryUpload takes bytes to be sent to the peer; it asks neither ban nor breaker. False without an error is no.
 func (g *Guard) TryUpload(id PeerID, bytes uint64) (bool, error) { return g.take(id, Upload, bytes) }
 
@@ -195,7 +220,7 @@ func (g *Guard) take(id PeerID, direction Direction, bytes uint64) (bool, error)
 }
 
 // Report tells what happened with a peer, without a permit. It makes a record if there is none and the outcome has an effect. A
-// half-open breaker ignores it: that is moved by the permits of its probes.
+// half-open breaker counts it only while a probe of [Guard.ShouldCommunicate] is out, which it gives back.
 func (g *Guard) Report(id PeerID, result Result) (Recorded, error) {
 	var recorded C.uint32_t
 	var memory C.peerguard_traffic
@@ -209,14 +234,19 @@ func (g *Guard) Report(id PeerID, result Result) (Recorded, error) {
 	return Recorded(recorded), failure(status)
 }
 
-// Ban bans a peer; [Forever] = until unbanned. Under a ban in force the later end holds. Code is the operator's own reason.
+// Ban bans a peer; [Forever] = until unbanned. Under a ban in force the later end holds. Code is the operator's own reason. A
+// time of 0 or less is [ErrInvalid].
 func (g *Guard) Ban(id PeerID, d time.Duration, code uint8) error {
+	if d <= 0 {
+		return ErrInvalid
+	}
 	status := C.peerguard_ban(g.handle, id.raw(), nanos(d), C.uint32_t(code))
 	runtime.KeepAlive(g)
 	return failure(status)
 }
 
-// Unban lifts every ban of a peer and sets its initial score; it tells whether one was in force.
+// Unban lifts every ban of a peer and sets its initial score; it tells whether one was in force. Offences are remembered: the
+// next earned ban is as long as if this one had ended.
 func (g *Guard) Unban(id PeerID) (bool, error) {
 	status := C.peerguard_unban(g.handle, id.raw())
 	runtime.KeepAlive(g)
@@ -235,7 +265,7 @@ type Forced uint32
 
 // Overrides.
 const (
-	// NotForced: the breaker decides.
+	// NotForced: the breaker decides. It is told, and cannot be asked for: see [Guard.Reset].
 	NotForced Forced = C.PEERGUARD_FORCED_NONE
 	// ForceOpen: the peer is refused until reset.
 	ForceOpen Forced = C.PEERGUARD_FORCED_OPEN
@@ -252,7 +282,8 @@ func (g *Guard) Force(id PeerID, forced Forced) error {
 	return failure(status)
 }
 
-// Reset sets breaker, ban, score and offences as of a new peer; it tells whether the peer has a record.
+// Reset lifts an override and sets breaker, ban, score and offences as of a new peer; counters and own limits stay. It tells
+// whether the peer has a record.
 func (g *Guard) Reset(id PeerID) (bool, error) {
 	status := C.peerguard_reset(g.handle, id.raw())
 	runtime.KeepAlive(g)
@@ -268,7 +299,7 @@ func (g *Guard) Limits() (Limits, error) {
 		failure(status)
 }
 
-// UpdateLimits changes the limits, for all requests from now on; with one out of range it changes none: [ErrConfig].
+// UpdateLimits changes the limits, for all requests from now on; with one out of range it changes none: a [ConfigError].
 func (g *Guard) UpdateLimits(limits Limits) error {
 	l := C.peerguard_limits{
 		upload: C.uint64_t(limits.Upload), download: C.uint64_t(limits.Download),
@@ -276,18 +307,41 @@ func (g *Guard) UpdateLimits(limits Limits) error {
 	}
 	status := C.peerguard_update_limits(g.handle, &l)
 	runtime.KeepAlive(g)
-	return failure(status)
+	return limitsFailure(status, limits)
 }
 
 // Inherit is the limit of a peer that has none of its own.
 const Inherit = ^uint64(0)
 
 // SetPeerLimits gives a peer byte limits of its own: bytes per second, 0 = unlimited, at most 2^40; [Inherit] = as for
-// all peers.
+// all peers. One out of range is a [ConfigError]. A peer with limits of its own keeps its record until both are [Inherit].
 func (g *Guard) SetPeerLimits(id PeerID, upload, download uint64) error {
 	status := C.peerguard_set_peer_limits(g.handle, id.raw(), C.uint64_t(upload), C.uint64_t(download))
 	runtime.KeepAlive(g)
-	return failure(status)
+	own := func(limit uint64) uint64 {
+		if limit == Inherit {
+			return 0
+		}
+		return limit
+	}
+	return limitsFailure(status, Limits{Upload: own(upload), Download: own(download)})
+}
+
+// limitsFailure is failure; of limits that are out of range it tells which.
+func limitsFailure(status C.int32_t, limits Limits) error {
+	if status != C.PEERGUARD_ERR_CONFIG {
+		return failure(status)
+	}
+	// The library judges them as those of a configuration.
+	config := DefaultConfig()
+	config.UploadLimit, config.DownloadLimit = limits.Upload, limits.Download
+	config.PerPeerUploadLimit, config.PerPeerDownloadLimit = limits.PerPeerUpload, limits.PerPeerDownload
+	raw := config.raw()
+	err := configFailure(status, &raw)
+	if wrong, ok := err.(*ConfigError); ok {
+		wrong.Field = strings.TrimSuffix(wrong.Field, "Limit")
+	}
+	return err
 }
 
 func yes(status C.int32_t) (bool, error) { return status == C.PEERGUARD_OK, failure(status) }

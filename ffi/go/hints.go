@@ -21,6 +21,7 @@ import (
 // grows. In its set a hint lies where the hash says, if that place is free, so that most are found at the first look.
 type hints struct {
 	records                 unsafe.Pointer
+	count                   int
 	stride, meta, key, gate uintptr
 	// Offset of a record's second line of the cache, or of its first.
 	second                    uintptr
@@ -59,7 +60,7 @@ func newHints(guard C.peerguard_guard) (*hints, error) {
 		return nil, err
 	}
 	h := &hints{
-		records: records.first, stride: uintptr(records.stride),
+		records: records.first, count: int(records.count), stride: uintptr(records.stride),
 		meta: uintptr(records.meta), key: uintptr(records.key), gate: uintptr(records.gate),
 		tenantMask: uint64(records.tenant_mask), lifeMask: uint64(records.life_mask), one: uint64(records.live),
 		keys: words((*PeerID)(&random)), words: onLargePages(sets * hintWays), last: sets - 1,
@@ -71,11 +72,11 @@ func newHints(guard C.peerguard_guard) (*hints, error) {
 	return h, nil
 }
 
-// words of an id, as they lie in a record.
+// words of an id, as they lie in memory.
 func words(id *PeerID) [4]uint64 {
 	return [4]uint64{
-		binary.LittleEndian.Uint64(id[0:]), binary.LittleEndian.Uint64(id[8:]),
-		binary.LittleEndian.Uint64(id[16:]), binary.LittleEndian.Uint64(id[24:]),
+		binary.NativeEndian.Uint64(id[0:]), binary.NativeEndian.Uint64(id[8:]),
+		binary.NativeEndian.Uint64(id[16:]), binary.NativeEndian.Uint64(id[24:]),
 	}
 }
 
@@ -156,6 +157,18 @@ func (h *hints) askRecord(first *uint32, sum uint64) uint32 {
 	}
 	atomic.LoadUint64((*uint64)(h.record(slot - 1)))
 	return slot
+}
+
+// at finds the record that a peer's gate word belongs to, and its tenant's life: not the peer's if that is closed meanwhile,
+// and then a report finds another key there.
+func (h *hints) at(gate *uint64) (sighting, bool) {
+	if gate == &shut {
+		return sighting{}, false
+	}
+	record := unsafe.Add(unsafe.Pointer(gate), -int(h.gate))
+	meta := atomic.LoadUint64((*uint64)(unsafe.Add(record, h.meta)))
+	slot := (uintptr(record) - uintptr(h.records)) / h.stride
+	return sighting{slot: uint32(slot), life: uint32(meta & h.lifeMask)}, true
 }
 
 func (h *hints) record(slot uint32) unsafe.Pointer {

@@ -19,7 +19,7 @@ func byCall(t testing.TB, guard *Guard, id PeerID) (Permit, error) {
 
 func TestAHintSaysWhatTheCallSays(t *testing.T) {
 	// Few places, so that records are evicted, and hints point to other peers' records.
-	guard := newGuard(t, func(c *Config) {
+	guard, clock := newClockedGuard(t, func(c *Config) {
 		c.MaxPeers = 64
 		c.RecoveryTimeout = 2 * time.Millisecond
 		c.BanDuration = 2 * time.Millisecond
@@ -29,6 +29,7 @@ func TestAHintSaysWhatTheCallSays(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 11))
 	hits, refusals := 0, 0
 	for range 200_000 {
+		clock.Advance(5 * time.Microsecond)
 		peer := id(byte(random.IntN(90)))
 		switch random.IntN(40) {
 		case 0:

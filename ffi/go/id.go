@@ -26,3 +26,15 @@ func DigestPeerID(id []byte) PeerID { return sha256.Sum256(id) }
 
 // String is 64 hex digits.
 func (id PeerID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText is String: so ids are readable in JSON, as keys of maps too.
+func (id PeerID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText is [ParsePeerID].
+func (id *PeerID) UnmarshalText(text []byte) error {
+	parsed, err := ParsePeerID(string(text))
+	if err == nil {
+		*id = parsed
+	}
+	return err
+}

@@ -58,7 +58,8 @@ func (g *Guard) Peer(id PeerID) (*Peer, error) {
 	return p, nil
 }
 
-// Close lets the record go. To close twice is fine.
+// Close lets the record go. Permits that it gave cannot be reported afterwards: first the report of why a connection ended, then
+// this. To close twice is fine.
 func (p *Peer) Close() error {
 	if p.closed.Swap(true) {
 		return nil

@@ -1,8 +1,10 @@
 package peerguard
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -10,20 +12,30 @@ import (
 	"time"
 )
 
-func newGuard(t testing.TB, change func(*Config)) *Guard {
-	t.Helper()
+func testConfig(change func(*Config)) Config {
 	config := DefaultConfig()
 	config.MaxPeers = 1000
 	config.Jitter = 0
 	if change != nil {
 		change(&config)
 	}
-	guard, err := New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return config
+}
+
+func newGuard(t testing.TB, change func(*Config)) *Guard {
+	t.Helper()
+	guard := must(New(testConfig(change)))(t)
 	t.Cleanup(func() { guard.Close() })
 	return guard
+}
+
+// newClockedGuard is a guard whose time the test moves.
+func newClockedGuard(t testing.TB, change func(*Config)) (*Guard, *ManualClock) {
+	t.Helper()
+	clock := NewManualClock(time.Hour)
+	guard := must(NewWithClock(testConfig(change), clock))(t)
+	t.Cleanup(func() { guard.Close() })
+	return guard, clock
 }
 
 func id(n byte) PeerID { return PeerID{0: n, 31: 1} }
@@ -54,14 +66,15 @@ func trip(t testing.TB, guard *Guard, peer PeerID) {
 }
 
 func TestABreakerOpensAndTellsWhenToComeBack(t *testing.T) {
-	guard := newGuard(t, func(c *Config) { c.RecoveryTimeout = 50 * time.Millisecond })
+	guard, clock := newClockedGuard(t, nil)
 	late := must(guard.Admit(id(1)))(t)
 	trip(t, guard, id(1))
 	_, err := guard.Admit(id(1))
 	is(t, err, ErrRefused)
 	is(t, err, Open)
 	var no *Refusal
-	if !errors.As(err, &no) || no.RetryAfter <= 0 || no.RetryAfter > time.Second {
+	// Open times are kept in ticks of 2^20 ns, rounded up.
+	if !errors.As(err, &no) || no.RetryAfter < 30*time.Second || no.RetryAfter > 30*time.Second+3<<20 {
 		t.Fatalf("%#v", no)
 	}
 	if errors.Is(err, Banned) || !strings.HasPrefix(err.Error(), "peerguard: refused: open, retry after ") {
@@ -76,7 +89,10 @@ func TestABreakerOpensAndTellsWhenToComeBack(t *testing.T) {
 	_, err = late.Failure()
 	is(t, err, ErrSpent)
 	is(t, late.Cancel(), ErrSpent)
-	time.Sleep(60 * time.Millisecond)
+	clock.Advance(no.RetryAfter - 3<<20)
+	_, err = guard.Admit(id(1))
+	is(t, err, Open)
+	clock.Advance(3 << 20)
 	for range 2 {
 		probe := must(guard.Admit(id(1)))(t)
 		if !probe.IsProbe() {
@@ -254,12 +270,22 @@ func TestABatchIsManyPeersInOneCall(t *testing.T) {
 	if batch.Admitted(5) || batch.Refusal(5).Reason != Banned || !batch.Admitted(6) || batch.Refusal(6) != nil {
 		t.Fatal("the wrong ones")
 	}
-	if reported := must(guard.ReportBatch(&batch, results))(t); reported != 63 || batch.Recorded(6) != Counted {
+	recorded := func(i int, want bool) {
+		t.Helper()
+		if word, ok := batch.Recorded(i); ok != want || word != Counted {
+			t.Fatal(word, ok)
+		}
+	}
+	recorded(6, false)
+	if reported := must(guard.ReportBatch(&batch, results))(t); reported != 63 {
 		t.Fatal(reported)
 	}
+	recorded(6, true)
+	recorded(5, false)
 	if reported := must(guard.ReportBatch(&batch, results))(t); reported != 0 {
 		t.Fatal("reported twice")
 	}
+	recorded(6, false)
 	_, err := guard.ReportBatch(&batch, results[1:])
 	is(t, err, ErrInvalid)
 	results[1].Latency = -1
@@ -298,8 +324,11 @@ func TestOperatorsSnapshotAndEvents(t *testing.T) {
 	if err != nil || len(ids) != 3 || ids[0] != id(7) || scores[0] != 54 {
 		t.Fatal(ids, scores, err)
 	}
-	if candidates := must(guard.SyncCandidates(1000))(t); len(candidates) != 99 {
+	if candidates := must(guard.SyncCandidates(math.MaxInt))(t); len(candidates) != 99 {
 		t.Fatal(len(candidates))
+	}
+	if ids, _, err := guard.TopPeers(math.MaxInt); err != nil || len(ids) != 99 {
+		t.Fatal(len(ids), err)
 	}
 	if !must(guard.Unban(id(3)))(t) || must(guard.Unban(id(3)))(t) {
 		t.Fatal("unban")
@@ -310,7 +339,8 @@ func TestOperatorsSnapshotAndEvents(t *testing.T) {
 	_, err = guard.Admit(id(3))
 	is(t, err, ForcedOpen)
 	is(t, guard.Force(id(3), NotForced), ErrInvalid)
-	events := must(guard.Events(100))(t)
+	events := must(guard.Events(2))(t)
+	events = append(events, must(guard.Events(math.MaxInt))(t)...)
 	if len(events) != 3 || events[0].Kind != EventBanned || events[2].Kind.String() != "forced" || events[1].Peer != id(3) {
 		t.Fatalf("%+v", events)
 	}
@@ -335,6 +365,17 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	is(t, err, ErrInvalid)
 	_, err = guard.Report(id(1), Result{Latency: -1})
 	is(t, err, ErrLatency)
+	is(t, guard.Ban(id(1), 0, 0), ErrInvalid)
+	wrongLimit := func(err error, field string) {
+		t.Helper()
+		var wrong *ConfigError
+		if !errors.As(err, &wrong) || wrong.Field != field || wrong.Allowed == "" {
+			t.Fatal(err)
+		}
+	}
+	wrongLimit(guard.UpdateLimits(Limits{PerPeerDownload: 1 << 41}), "PerPeerDownload")
+	wrongLimit(guard.SetPeerLimits(id(1), 1<<41, Inherit), "Upload")
+	wrongLimit(guard.SetPeerLimits(id(1), Inherit, 1<<41), "Download")
 	var none Permit
 	_, err = none.Success(0)
 	is(t, err, ErrPermit)
@@ -358,8 +399,51 @@ func TestIDsAreRead(t *testing.T) {
 	for _, bad := range []string{"", text[1:], "g" + text[1:]} {
 		_, err := ParsePeerID(bad)
 		is(t, err, ErrPeerID)
+		is(t, parsed.UnmarshalText([]byte(bad)), ErrPeerID)
+	}
+	encoded := must(json.Marshal(map[PeerID]PeerID{parsed: parsed}))(t)
+	var decoded map[PeerID]PeerID
+	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded[parsed] != parsed {
+		t.Fatal(string(encoded), err)
 	}
 	if digest := DigestPeerID([]byte("abc")); !strings.HasPrefix(digest.String(), "ba7816bf") {
 		t.Fatal(digest)
+	}
+}
+
+func TestCallsWithoutAPermitBringAPeerBack(t *testing.T) {
+	guard, clock := newClockedGuard(t, nil)
+	trip(t, guard, id(1))
+	if must(guard.ShouldCommunicate(id(1)))(t) || !must(guard.ShouldCommunicate(id(2)))(t) {
+		t.Fatal("the wrong one")
+	}
+	clock.Advance(time.Minute)
+	// Without a probe out a report does not count for the breaker.
+	if recorded := must(guard.Report(id(1), Result{}))(t); recorded != Ignored {
+		t.Fatal(recorded)
+	}
+	for range 2 {
+		if !must(guard.ShouldCommunicate(id(1)))(t) {
+			t.Fatal("no probe")
+		}
+		if recorded := must(guard.Report(id(1), Result{}))(t); recorded != Counted {
+			t.Fatal(recorded)
+		}
+	}
+	if view, _, _ := guard.View(id(1)); view.State != StateClosed {
+		t.Fatal(view.State)
+	}
+}
+
+func TestAManualClockStandsUntilItIsMoved(t *testing.T) {
+	clock := NewManualClock(-1)
+	clock.Advance(-1)
+	clock.Advance(5)
+	if clock.Now() != 5 {
+		t.Fatal(clock.Now())
+	}
+	clock.Set(3)
+	if clock.Now() != 3 {
+		t.Fatal(clock.Now())
 	}
 }

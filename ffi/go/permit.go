@@ -96,7 +96,11 @@ func (r *Result) traffic(memory *C.peerguard_traffic) *C.peerguard_traffic {
 	return memory
 }
 
-// Permit is leave to talk to a peer once. Report it once, or cancel it; one that is lost reports nothing. Do not copy it.
+// Permit is leave to talk to a peer once. Report it once, or cancel it, before its guard or peer is closed: afterwards it
+// cannot be told any more ([ErrClosed]). Do not copy it.
+//
+// One that is lost reports nothing. If it is a probe, it keeps one of the half-open breaker's places until [Config].ProbeTimeout;
+// bytes that it was granted stay taken and are not counted as moved. So defer [Permit.Cancel].
 type Permit struct {
 	// Who gave it: a guard or a peer.
 	guard *Guard
@@ -159,15 +163,15 @@ func (p *Permit) Report(result Result) (Recorded, error) {
 	return Recorded(recorded), failure(status)
 }
 
-// Cancel ends the permit without a result: a probe slot goes back, granted bytes count as moved.
+// Cancel ends the permit without a result: a probe slot goes back, granted bytes count as moved. After a report it does nothing
+// but say [ErrSpent], so it may be deferred where the permit is asked for.
 func (p *Permit) Cancel() error {
 	var status C.int32_t
 	switch {
+	case p.raw.state == 2:
+		return ErrSpent
 	case p.loaded:
 		// It holds nothing that could go back.
-		if p.raw.state != 1 {
-			return ErrSpent
-		}
 		p.raw.state = 2
 		return nil
 	case p.peer != nil:

@@ -17,6 +17,9 @@ const reporterRoom = 64
 // closed. Everything else is handed over at once, after what waits, in the order in which it came. What waits counts from
 // when it is handed over: flush before a pause. Nothing is lost when a Reporter is forgotten, but it may take until the
 // garbage is collected; what waits when the guard is closed is.
+//
+// It takes the permits of its guard, and those that a [Peer] of it gave without a call. What was granted by another call of a
+// Peer, or by another guard, is reported at once and by itself.
 type Reporter struct {
 	queue   *reports
 	cleanup runtime.Cleanup
@@ -25,6 +28,7 @@ type Reporter struct {
 // reports are those that wait.
 type reports struct {
 	guard   *Guard
+	closed  bool
 	waiting int
 	permits [reporterRoom]C.peerguard_permit
 	results [reporterRoom]C.peerguard_result
@@ -40,11 +44,23 @@ func (g *Guard) Reporter() *Reporter {
 // Report tells what happened, and ends the permit; see [Permit.Report]. An error of [ErrClosed] is about everything that
 // waited.
 func (r *Reporter) Report(permit *Permit, result Result) error {
-	queue := r.queue
-	if permit.guard != queue.guard {
-		// A peer's permit goes its own way.
-		_, err := permit.Report(result)
-		return err
+	err := r.queue.take(permit, result)
+	runtime.KeepAlive(r)
+	return err
+}
+
+func (q *reports) take(permit *Permit, result Result) error {
+	if q.closed {
+		return ErrClosed
+	}
+	raw := &permit.raw
+	var ofGuard C.peerguard_permit
+	if permit.guard != q.guard {
+		if !q.guard.adopt(permit, &ofGuard) {
+			_, err := permit.Report(result)
+			return err
+		}
+		raw = &ofGuard
 	}
 	latency, err := result.latency()
 	if err != nil {
@@ -60,18 +76,18 @@ func (r *Reporter) Report(permit *Permit, result Result) error {
 	default:
 		return ErrPermit
 	}
-	queue.permits[queue.waiting] = permit.raw
-	queue.results[queue.waiting] = C.peerguard_result{
+	q.permits[q.waiting] = *raw
+	q.results[q.waiting] = C.peerguard_result{
 		latency: latency, sent: C.uint64_t(result.Sent), received: C.uint64_t(result.Received),
 		outcome: C.uint32_t(result.Outcome),
 	}
-	queue.waiting++
+	q.waiting++
 	permit.raw.state = 2
 	waits := result.Outcome <= MessageSuccess && permit.raw.probe == 0
-	if waits && queue.waiting < reporterRoom {
+	if waits && q.waiting < reporterRoom {
 		return nil
 	}
-	return queue.flush()
+	return q.flush()
 }
 
 // Flush hands over what waits.
@@ -81,10 +97,28 @@ func (r *Reporter) Flush() error {
 	return err
 }
 
-// Close is Flush for the last time.
+// Close is Flush for the last time. To close twice is fine.
 func (r *Reporter) Close() error {
 	r.cleanup.Stop()
-	return r.Flush()
+	err := r.Flush()
+	r.queue.closed = true
+	return err
+}
+
+// adopt writes the permit that the guard would have given in place of one that a peer of it gave without a call.
+func (g *Guard) adopt(permit *Permit, own *C.peerguard_permit) bool {
+	peer := permit.peer
+	// The peer's own handle outlives the guard's.
+	if !permit.loaded || peer.memory != g.memory || g.closed.Load() {
+		return false
+	}
+	seen, ok := g.hints.at(peer.gate.Load())
+	if ok {
+		g.grant(own, &peer.id, seen)
+		own.generation, own.state = permit.raw.generation, permit.raw.state
+	}
+	runtime.KeepAlive(peer)
+	return ok
 }
 
 func (q *reports) flush() error {

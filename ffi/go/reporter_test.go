@@ -82,7 +82,7 @@ func TestAForgottenReporterHandsOverWhatWaits(t *testing.T) {
 }
 
 func TestAReporterHandsOverProbesAndBreaksAtOnce(t *testing.T) {
-	guard := newGuard(t, func(c *Config) { c.RecoveryTimeout = 20 * time.Millisecond })
+	guard, clock := newClockedGuard(t, nil)
 	reporter := guard.Reporter()
 	defer reporter.Close()
 	for range 5 {
@@ -93,7 +93,7 @@ func TestAReporterHandsOverProbesAndBreaksAtOnce(t *testing.T) {
 	}
 	_, err := guard.Admit(id(1))
 	is(t, err, Open)
-	time.Sleep(30 * time.Millisecond)
+	clock.Advance(time.Minute)
 	for range 2 {
 		probe := must(guard.Admit(id(1)))(t)
 		if !probe.IsProbe() {
@@ -118,8 +118,8 @@ func TestWhatAReporterRefuses(t *testing.T) {
 	// Permits of others go their own way.
 	foreign := must(other.Admit(id(2)))(t)
 	peer := must(guard.Peer(id(3)))(t)
-	held := must(peer.Admit())(t)
-	for _, permit := range []*Permit{&foreign, &held} {
+	called := must(peer.AdmitBytes(Upload, 1))(t)
+	for _, permit := range []*Permit{&foreign, &called} {
 		if err := reporter.Report(permit, Result{Outcome: MessageSuccess}); err != nil {
 			t.Fatal(err)
 		}
@@ -127,9 +127,58 @@ func TestWhatAReporterRefuses(t *testing.T) {
 	if successes(t, other, id(2)) != 1 || successes(t, guard, id(3)) != 1 {
 		t.Fatal("not reported")
 	}
+	late := must(peer.Admit())(t)
+	peer.Close()
+	is(t, reporter.Report(&late, Result{Outcome: MessageSuccess}), ErrClosed)
 	if err := reporter.Report(&permit, Result{Outcome: MessageSuccess}); err != nil {
 		t.Fatal(err)
 	}
 	guard.Close()
 	is(t, reporter.Close(), ErrClosed)
+	if err := reporter.Close(); err != nil {
+		t.Fatal(err)
+	}
+	is(t, reporter.Report(&permit, Result{}), ErrClosed)
+}
+
+func TestAReporterCollectsAPeersPermits(t *testing.T) {
+	guard := newGuard(t, nil)
+	peer := must(guard.Peer(id(1)))(t)
+	reporter := guard.Reporter()
+	report := func(outcome Outcome, want error) {
+		t.Helper()
+		permit := must(peer.Admit())(t)
+		is(t, reporter.Report(&permit, Result{Outcome: outcome}), want)
+		if want == nil {
+			is(t, reporter.Report(&permit, Result{}), ErrSpent)
+			is(t, permit.Cancel(), ErrSpent)
+		}
+	}
+	for range 3 {
+		report(MessageSuccess, nil)
+	}
+	report(99, ErrInvalid)
+	if reported := successes(t, guard, id(1)); reported != 0 {
+		t.Fatal(reported, "before the flush")
+	}
+	// It keeps its period.
+	late := must(peer.Admit())(t)
+	for range 5 {
+		report(Timeout, nil)
+	}
+	if reported := successes(t, guard, id(1)); reported != 3 {
+		t.Fatal(reported, "after a failure")
+	}
+	if err := reporter.Report(&late, Result{Outcome: MessageSuccess}); err != nil {
+		t.Fatal(err)
+	}
+	// What waits for a peer that is closed is reported all the same.
+	peer.Close()
+	if err := reporter.Close(); err != nil {
+		t.Fatal(err)
+	}
+	view, _, err := guard.View(id(1))
+	if err != nil || view.SuccessfulMessages != 4 || view.Timeouts != 5 || view.State != StateOpen {
+		t.Fatalf("%+v %v", view, err)
+	}
 }

@@ -66,9 +66,12 @@ func (g *Guard) Snapshot() (*Snapshot, error) {
 	}
 }
 
+// most is n, but never more than there can be peers.
+func (g *Guard) most(n int) int { return min(n, g.hints.count) }
+
 // SyncCandidates finds the peers to sync with first, at most n.
 func (g *Guard) SyncCandidates(n int) ([]PeerID, error) {
-	if n <= 0 {
+	if n = g.most(n); n <= 0 {
 		return nil, nil
 	}
 	ids := make([]PeerID, n)
@@ -80,7 +83,7 @@ func (g *Guard) SyncCandidates(n int) ([]PeerID, error) {
 
 // TopPeers finds the best peers, at most n, with their scores.
 func (g *Guard) TopPeers(n int) ([]PeerID, []float64, error) {
-	if n <= 0 {
+	if n = g.most(n); n <= 0 {
 		return nil, nil, nil
 	}
 	ids, scores := make([]PeerID, n), make([]float64, n)

@@ -23,7 +23,7 @@ func TestReasonsAndKindsAreCalledAsInTheLibrary(t *testing.T) {
 }
 
 func TestStatesTiersAndOverridesAreCalledAsInTheSnapshot(t *testing.T) {
-	guard := newGuard(t, func(c *Config) { c.RecoveryTimeout = time.Millisecond })
+	guard, clock := newClockedGuard(t, nil)
 	report := func(peer PeerID, outcome Outcome, times int) {
 		for range times {
 			must(guard.Report(peer, Result{Outcome: outcome}))(t)
@@ -43,7 +43,7 @@ func TestStatesTiersAndOverridesAreCalledAsInTheSnapshot(t *testing.T) {
 	force(id(7), ForceClosed)
 	force(id(8), ForceObserving)
 	trip(t, guard, id(9))
-	time.Sleep(10 * time.Millisecond)
+	clock.Advance(time.Minute)
 
 	var read struct {
 		Peers []struct{ ID, State, Tier, Forced string }
