@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::explore::{BOUNDED, FULL, explore, race, race3};
 use super::stage::id;
 use crate::event::EventKind;
+use crate::event::drain::Drain;
 use crate::event::ring::{Entry, Ring};
 
 fn push(ring: &Ring, n: u64) {
@@ -54,5 +55,30 @@ fn two_writers_and_a_reader() {
         let (rest, end, more) = ring.read_from(next, 4);
         let read = entries.len() as u64 + rest.len() as u64;
         assert_eq!((end, read + lost + more), (2, 2), "each event is read once or counted as lost once");
+    });
+}
+
+#[test]
+fn a_lost_event_is_counted_once() {
+    explore("drain: drain x count of the lost", 28, FULL, |turn| {
+        let events = Arc::new((Ring::new(1), Drain::new()));
+        push(&events.0, 1);
+        push(&events.0, 2);
+        let (drained, lost) = race(turn, &events, |(ring, drain)| drain.take(ring, 4), |(ring, drain)| drain.lost(ring));
+        assert!(drained.len() == 1 && lost <= 1, "one of two events is lost: {lost}");
+        assert_eq!(events.1.lost(&events.0), 1, "and in the end it is counted");
+    });
+}
+
+#[test]
+fn two_drains_share_the_events() {
+    explore("drain: drain x drain", 33, BOUNDED, |turn| {
+        let events = Arc::new((Ring::new(2), Drain::new()));
+        (1..4).for_each(|n| push(&events.0, n));
+        let (one, other) = race(turn, &events, |(ring, drain)| drain.take(ring, 1), |(ring, drain)| drain.take(ring, 1));
+        let mut numbers: Vec<u64> = one.iter().chain(&other).map(|entry| entry.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2], "each event goes to one of them");
+        assert_eq!(events.1.lost(&events.0), 1, "the first was overwritten");
     });
 }

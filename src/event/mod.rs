@@ -1,5 +1,6 @@
 //! What happened to peers, for operators: transitions, bans, evictions.
 
+pub(crate) mod drain;
 pub(crate) mod ring;
 
 use std::time::SystemTime;

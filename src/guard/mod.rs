@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Limits};
 use crate::counters::Counters;
 use crate::error::ConfigError;
+use crate::event::drain::Drain;
 use crate::event::ring::Ring;
 use crate::peer::{Rules, Site};
 use crate::sync::{Word, parallelism};
@@ -64,10 +65,7 @@ pub(crate) struct Inner {
     pub(crate) table: Table,
     counters: Counters,
     events: Ring,
-    /// Next event to be drained.
-    cursor: Word<u64>,
-    /// Events that draining found overwritten.
-    lost: Word<u64>,
+    drain: Drain,
     /// Most lost events that were shown.
     shown_lost: Word<u64>,
     /// Nanoseconds from the guard's clock to the wall's.
@@ -110,11 +108,10 @@ impl PeerGuard {
             table: Table::new(config.max_peers, config.circuit_breaker.failure_rate.is_some(), keys),
             counters: Counters::new(),
             events: Ring::new(config.event_capacity),
-            cursor: Word::new(0),
+            drain: Drain::new(),
             shown_lost: Word::new(0),
             wall_offset: Word::new(0),
             shown_bytes: [Word::new(0), Word::new(0)],
-            lost: Word::new(0),
             global: [limits.upload, limits.download]
                 .map(|limit| SharedBucket::new(Rate::new(limit), &rules.burst, threads, clock.clone())),
             untracked: Direction::ALL.map(|_| Bucket::new(now)),

@@ -81,19 +81,9 @@ impl PeerGuard {
     /// [`Self::events_lost`].
     #[must_use]
     pub fn drain_events(&self, max: usize) -> Vec<Event> {
-        let inner = &self.inner;
-        loop {
-            // Acquire: pairs with the CAS of the last drain.
-            let cursor = inner.cursor.load(Ordering::Acquire);
-            let (entries, next, lost) = inner.events.read_from(cursor, max);
-            // AcqRel: as above; who moves the cursor has drained.
-            if inner.cursor.swap_if_strong(cursor, next, Ordering::AcqRel, Ordering::Relaxed) {
-                // Relaxed: a counter orders nothing.
-                inner.lost.add(lost, Ordering::Relaxed);
-                let wall = inner.wall();
-                return entries.iter().map(|entry| event(entry, &wall)).collect();
-            }
-        }
+        let entries = self.inner.drain.take(&self.inner.events, max);
+        let wall = self.inner.wall();
+        entries.iter().map(|entry| event(entry, &wall)).collect()
     }
 
     /// The events from number `cursor` on, at most `max`, for a reader with a cursor of its own: begin with 0 or with
@@ -240,11 +230,8 @@ impl Inner {
         totals
     }
 
-    /// Between a drain's two steps the sum is too small for a moment.
     fn events_lost(&self) -> u64 {
-        // Relaxed: counters order nothing.
-        let lost = self.lost.load(Ordering::Relaxed);
-        never_falling(&self.shown_lost, lost + self.events.overwritten(self.cursor.load(Ordering::Relaxed)))
+        never_falling(&self.shown_lost, self.drain.lost(&self.events))
     }
 
     /// Limit of all peers together, and what its bucket holds.
