@@ -196,7 +196,7 @@ fn a_check_after_a_view_of_the_ban_refuses() {
 fn a_reset_lifts_the_ban_or_comes_before_it() {
     explore("reset x earned ban", 940, BOUNDED, |turn| {
         let one = One::new(&config());
-        let (_, ()) = race(turn, &one, fatal, |one| one.record.reset(&one.books.site(START)));
+        let (_, ()) = race(turn, &one, fatal, |one| one.record.reset(None, &one.books.site(START)));
         if one.is_banned(START) {
             assert_eq!(one.offences(START), 1, "a ban after the reset is the first offence");
         } else {

@@ -95,7 +95,7 @@ fn a_check_never_sees_the_next_tenants_gate() {
             |many| {
                 let site = many.books.site(START);
                 let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
-                pin.record().force(Forced::Open, &site);
+                pin.record().force(Forced::Open, None, &site);
             },
             |many| many.table.find(&id(A)).map(|found| found.gate),
         );
@@ -135,7 +135,7 @@ fn a_check_by_hint_never_sees_the_next_tenants_gate() {
             |many| {
                 let site = many.books.site(START);
                 let pin = many.table.pin_or_insert(&id(B), &site).ok().expect("an idle record goes");
-                pin.record().force(Forced::Open, &site);
+                pin.record().force(Forced::Open, None, &site);
             },
             |many| many.table.find_hinted(&id(A)).map(|found| found.gate),
         );

@@ -20,7 +20,7 @@ fn a_forced_gate_survives_a_trip() {
             turn,
             &one,
             |one| one.report(Outcome::SyncFailure, FIRST, START),
-            |one| one.record.force(Forced::Open, &one.books.site(START)),
+            |one| one.record.force(Forced::Open, None, &one.books.site(START)),
         );
         assert_eq!(one.gate().forced, Forced::Open, "a trip never takes the operator's override away");
         let later = START + 100 * SECOND;
@@ -41,7 +41,7 @@ fn a_reset_is_not_undone_by_a_trip_of_the_period_before() {
             turn,
             &one,
             |one| one.report(Outcome::SyncFailure, FIRST, START),
-            |one| one.record.reset(&one.books.site(START)),
+            |one| one.record.reset(None, &one.books.site(START)),
         );
         let gate = one.gate();
         assert!(matches!(gate.phase, Phase::Closed { .. }), "after a reset only new failures open the breaker");
@@ -59,7 +59,7 @@ fn a_probe_and_a_reset() {
             turn,
             &one,
             move |one| one.report(Outcome::SyncFailure, Standing::Probe(permit.generation), START + 11 * SECOND),
-            |one| one.record.reset(&one.books.site(START + 11 * SECOND)),
+            |one| one.record.reset(None, &one.books.site(START + 11 * SECOND)),
         );
         assert_eq!(one.gate().state(), BreakerState::Closed, "the reset comes after the failure or makes it stale");
     });

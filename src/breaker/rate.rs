@@ -214,6 +214,11 @@ impl RateImage {
         let counts = self.0.iter().map(|slice| slice.counts(generation, now));
         counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
     }
+
+    /// A slice has calls of a period that looks like `generation`.
+    pub(crate) fn carry(&self, generation: Generation) -> bool {
+        self.0.iter().any(|slice| slice.belongs_to(generation) && CallsField::get(slice.0) != 0)
+    }
 }
 
 #[cfg(all(test, not(peerguard_loom)))]

@@ -53,11 +53,6 @@ impl FailureWindow {
         (0..SLICES).map(|slice| (counts >> (slice * COUNT_BITS) & MAX_COUNT) as u32).sum()
     }
 
-    /// The period after `last` that this word, left by one of long ago, cannot be taken for.
-    pub(crate) fn skip_own_period(self, next: Generation) -> Generation {
-        if self.is_empty(next) { next } else { next.next() }
-    }
-
     /// No failure stands in the word for the period `generation`.
     #[inline]
     pub(crate) fn is_empty(self, generation: Generation) -> bool {

@@ -76,7 +76,8 @@ impl PeerGuard {
     /// Breaker, ban, score and offences as of a new peer; counters and own limits stay. `false` when there is no record.
     pub fn reset(&self, peer: &PeerId) -> bool {
         let Some(pin) = self.inner.table.pin_found(peer) else { return false };
-        pin.record().reset(&self.inner.site(pin.slot(), self.inner.clock.now()));
+        let site = self.inner.site(pin.slot(), self.inner.clock.now());
+        pin.record().reset(self.inner.table.beside(pin.slot()).rate, &site);
         true
     }
 
@@ -94,7 +95,7 @@ impl PeerGuard {
 
     fn force(&self, peer: &PeerId, forced: Forced) -> Result<(), Error> {
         let (pin, now) = self.inner.record_of(peer)?;
-        pin.record().force(forced, &self.inner.site(pin.slot(), now));
+        pin.record().force(forced, self.inner.table.beside(pin.slot()).rate, &self.inner.site(pin.slot(), now));
         Ok(())
     }
 }

@@ -189,7 +189,7 @@ impl Record {
                     let Some(next) = transition::probe_ended(seen, slot, probe, &at, &rules.breaker) else {
                         return Recorded::Ignored;
                     };
-                    let next = self.in_fresh_period(next);
+                    let next = self.in_fresh_period(next, rate);
                     // AcqRel: pairs with the Acquire loads of the gate.
                     if self.gate.swap_if(word, next.into(), Ordering::AcqRel, Ordering::Relaxed) {
                         match next.state() {
@@ -277,14 +277,20 @@ impl Record {
         }
     }
 
-    /// A gate that has just closed, in a period whose low bits the failure window does not carry from long ago.
-    pub(super) fn in_fresh_period(&self, gate: Gate) -> Gate {
+    /// A gate that has just closed, in the first period whose low bits neither the failure window nor a slice of the rate
+    /// carries from long ago.
+    pub(super) fn in_fresh_period(&self, mut gate: Gate, rate: Option<&RateWindow>) -> Gate {
         if !matches!(gate.phase, Phase::Closed { .. }) {
             return gate;
         }
         // Relaxed: nobody counts failures before the gate is closed.
         let window = self.window.load(Ordering::Relaxed);
-        Gate { generation: window.skip_own_period(gate.generation), ..gate }
+        let slices = rate.map(RateWindow::image);
+        // Each word carries one period, so there is an end to it.
+        while !window.is_empty(gate.generation) || slices.is_some_and(|slices| slices.carry(gate.generation)) {
+            gate.generation = gate.generation.next();
+        }
+        gate
     }
 
     fn note_opened(&self, site: &Site<'_>) {
