@@ -64,7 +64,8 @@ fn a_lost_event_is_counted_once() {
         let events = Arc::new((Ring::new(1), Drain::new()));
         push(&events.0, 1);
         push(&events.0, 2);
-        let (drained, lost) = race(turn, &events, |(ring, drain)| drain.take(ring, 4), |(ring, drain)| drain.lost(ring));
+        let (drained, lost) =
+            race(turn, &events, |(ring, drain)| drain.take(ring, 4), |(ring, drain)| drain.lost(ring));
         assert!(drained.len() == 1 && lost <= 1, "one of two events is lost: {lost}");
         assert_eq!(events.1.lost(&events.0), 1, "and in the end it is counted");
     });
@@ -75,7 +76,8 @@ fn two_drains_share_the_events() {
     explore("drain: drain x drain", 33, BOUNDED, |turn| {
         let events = Arc::new((Ring::new(2), Drain::new()));
         (1..4).for_each(|n| push(&events.0, n));
-        let (one, other) = race(turn, &events, |(ring, drain)| drain.take(ring, 1), |(ring, drain)| drain.take(ring, 1));
+        let (one, other) =
+            race(turn, &events, |(ring, drain)| drain.take(ring, 1), |(ring, drain)| drain.take(ring, 1));
         let mut numbers: Vec<u64> = one.iter().chain(&other).map(|entry| entry.number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [1, 2], "each event goes to one of them");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use peerguard::{
     BanOrigin, Clock, Config, Direction, EventKind, ManualClock, Outcome, Peer, PeerGuard, PeerId, PeerLimits, Reason,
-    Rejection, Traffic,
+    Recorded, Rejection, Traffic,
 };
 
 const THREADS: usize = 2;
@@ -348,4 +348,20 @@ fn within_limits(guard: &PeerGuard, clock: &ManualClock) {
     let most = 80_000_000u128 * (1_000_000_000 + u128::from(clock.now() - begin)) / 1_000_000_000;
     assert!(granted <= most, "{granted} bytes, at most {most}");
     assert!(granted * 100 >= most * 99, "{granted} bytes of {most}");
+}
+
+#[test]
+fn bytes_of_peers_without_a_record_saturate() {
+    let config = Config { max_peers: 4, ..Config::default() };
+    let guard = PeerGuard::with_clock(config, Clock::manual(1 << 50).0).unwrap();
+    let _held: Vec<Peer> = (0..4).map(|n| guard.peer(&id(n))).collect();
+    let mut last = 0;
+    for sent in [1000, u64::MAX, 7, u64::MAX, 1 << 62, 1 << 31] {
+        let traffic = Traffic { sent, received: 1 };
+        assert_eq!(guard.report(&id(100), Outcome::Cancelled, None, traffic), Recorded::Untracked);
+        let now = guard.get_summary().uploaded;
+        assert!(now > last || now == i64::MAX as u64, "{last}, then {now}");
+        last = now;
+    }
+    assert_eq!((last, guard.get_summary().downloaded), (i64::MAX as u64, 6));
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Inner, PeerGuard};
 use crate::breaker::BreakerState;
+use crate::counters::bytes;
 use crate::event::ring::Entry;
 use crate::event::{Event, EventBatch};
 use crate::id::PeerId;
@@ -44,16 +45,16 @@ impl PeerGuard {
     pub(crate) fn totals(&self) -> Totals {
         let inner = &self.inner;
         let (lens, mut tally) = (inner.lens(), Tally::default());
-        let mut bytes = bytes_of_the_gone(&inner.counters);
+        let mut moved = bytes_of_the_gone(&inner.counters);
         let whole = inner.pass(|tenancy, record| {
             let tally_of = inner.table.tally(tenancy.slot);
             let (counts, glance) = (record.read_counts(tally_of), lens.glance(&record.read_standing()));
             if record.is_still(tenancy.life) {
                 tally.add(&glance, &counts);
-                bytes = [bytes[0].saturating_add(counts.bytes[0]), bytes[1].saturating_add(counts.bytes[1])];
+                moved = bytes::sums(moved, counts.bytes);
             }
         });
-        if whole { tally.complete(inner.counted(bytes, lens.wall.now)) } else { *self.snapshot().totals() }
+        if whole { tally.complete(inner.counted(moved, lens.wall.now)) } else { *self.snapshot().totals() }
     }
 
     /// The `n` best peers: highest score first, then earlier first seen, then id; banned ones left out. One pass.

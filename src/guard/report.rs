@@ -130,8 +130,7 @@ impl Inner {
     }
 
     fn carry_untracked(&self, id: &PeerId, traffic: &Traffic) -> Recorded {
-        self.counters.add(stripe_of(id) as usize, Total::UploadedBytes, traffic.sent);
-        self.counters.add(stripe_of(id) as usize, Total::DownloadedBytes, traffic.received);
+        self.counters.add_bytes(stripe_of(id) as usize, [traffic.sent, traffic.received]);
         Recorded::Untracked
     }
 

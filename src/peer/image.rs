@@ -3,7 +3,6 @@
 use std::ops::Deref;
 
 use super::Rules;
-use super::bytes;
 use super::flow::Flow;
 use super::latency::Latency;
 use super::limits::OwnLimits;
@@ -16,6 +15,7 @@ use crate::breaker::transition::{self, Moment};
 use crate::breaker::window::FailureWindow;
 use crate::breaker::{BreakerState, Forced};
 use crate::config::PeerLimits;
+use crate::counters::bytes;
 use crate::id::PeerId;
 use crate::reputation::ban::BanWord;
 use crate::reputation::score::{Score, ScoreWord};

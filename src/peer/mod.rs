@@ -6,7 +6,6 @@
 
 pub(crate) mod admit;
 pub(crate) mod ban;
-pub(crate) mod bytes;
 pub(crate) mod flow;
 pub(crate) mod image;
 pub(crate) mod latency;

@@ -1,7 +1,7 @@
 //! What is counted of a peer while it is known, but for the flow: words that only slow paths touch, in a slab of their own
 //! beside the records.
 
-use super::bytes;
+use crate::counters::bytes;
 use crate::decision::Traffic;
 use crate::reputation::outcome::Outcome;
 use crate::sync::{Ordering, Packed, Word};

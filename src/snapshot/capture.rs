@@ -2,7 +2,7 @@
 
 use crate::breaker::rate::RateImage;
 use crate::config::PeerLimits;
-use crate::counters::{Counters, Total};
+use crate::counters::{Counters, Total, bytes};
 use crate::peer::image::{Image, Words};
 use crate::sync::{Ordering, fence};
 use crate::table::{Table, ask_for_room, room};
@@ -25,27 +25,27 @@ impl Capture {
     pub(crate) fn take(table: &Table, counters: &Counters) -> Self {
         let mut words: Vec<Words> = room(table.len());
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
-        let mut bytes = bytes_of_the_gone(counters);
+        let mut moved = bytes_of_the_gone(counters);
         let watch = Watch::begin(counters);
         for (tenancy, record) in table.tenants() {
             ask_for_room(&mut words);
             // Read to where they stay, and taken back if they are not one tenant's: a copy less for all others.
             words.push(record.read(table.tally(tenancy.slot)));
             let Some(last) = words.last() else { continue };
-            let [sent, received] = last.counts.bytes;
+            let last_bytes = last.counts.bytes;
             let beside =
                 if last.gate.limited() || table.has_rates() { table.image_beside(tenancy, last) } else { None };
             if !record.is_still(tenancy.life) {
                 words.pop();
                 continue;
             }
-            bytes = [bytes[0].saturating_add(sent), bytes[1].saturating_add(received)];
+            moved = bytes::sums(moved, last_bytes);
             if let Some(beside) = beside {
                 limits.extend(beside.gate.limited().then(|| (words.len() as u32 - 1, beside.limits)));
                 rates.extend(beside.rate);
             }
         }
-        Self { words, limits, rates, bytes, has_doubles: watch.saw_evictions(counters) }
+        Self { words, limits, rates, bytes: moved, has_doubles: watch.saw_evictions(counters) }
     }
 
     /// By direction: bytes moved by these peers and by those that have gone.
@@ -100,5 +100,5 @@ impl Watch {
 /// What the records that have gone had moved, by direction. To be read before a pass, and before its [`Watch`] fences: a
 /// record that goes during the pass may be missed by it; read afterwards, it might be counted twice.
 pub(crate) fn bytes_of_the_gone(counters: &Counters) -> [u64; 2] {
-    [counters.sum(Total::UploadedBytes), counters.sum(Total::DownloadedBytes)]
+    counters.bytes()
 }

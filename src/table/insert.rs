@@ -176,14 +176,13 @@ impl Table {
         let slot = candidate.tenancy.slot;
         let record = self.record(slot);
         // The claim has ended all writes under a pin, and its Acquire has made them visible.
-        let [sent, received] = self.tally(slot).bytes_with(lately);
+        let moved = self.tally(slot).bytes_with(lately);
         let banned = record.is_banned(site.now);
         site.counters.add(slot as usize, Total::Evictions, 1);
         if banned {
             site.counters.add(slot as usize, Total::EvictedBans, 1);
         }
-        site.counters.add(slot as usize, Total::UploadedBytes, sent);
-        site.counters.add(slot as usize, Total::DownloadedBytes, received);
+        site.counters.add_bytes(slot as usize, moved);
         site.events.push(site.now, record.id(), EventKind::Evicted { banned });
     }
 }

@@ -1,5 +1,7 @@
 //! Totals that never fall: striped over cache lines, added up by the snapshot.
 
+pub(crate) mod bytes;
+
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{Ordering, Word};
@@ -52,6 +54,13 @@ impl Counters {
         self.add_at(stripe, total as usize, n);
     }
 
+    /// Adds what was moved, by direction: up and down. These saturate.
+    pub(crate) fn add_bytes(&self, stripe: usize, moved: [u64; 2]) {
+        let stripe = &self.stripes[stripe % STRIPES];
+        bytes::add(&stripe[Total::UploadedBytes as usize], moved[0]);
+        bytes::add(&stripe[Total::DownloadedBytes as usize], moved[1]);
+    }
+
     /// Counts a refusal.
     pub(crate) fn denied(&self, stripe: usize, reason: crate::decision::Reason) {
         self.add_at(stripe, Total::Denied as usize + reason as usize, 1);
@@ -69,6 +78,15 @@ impl Counters {
 
     pub(crate) fn denials(&self, reason: crate::decision::Reason) -> u64 {
         self.sum_at(Total::Denied as usize + reason as usize)
+    }
+
+    /// What [`Self::add_bytes`] added.
+    pub(crate) fn bytes(&self) -> [u64; 2] {
+        [Total::UploadedBytes, Total::DownloadedBytes].map(|total| {
+            // Relaxed: as in `add_at`.
+            let stripes = self.stripes.iter().map(|stripe| stripe[total as usize].load(Ordering::Relaxed));
+            stripes.fold(0, bytes::sum)
+        })
     }
 
     fn sum_at(&self, index: usize) -> u64 {

@@ -31,6 +31,11 @@ pub(crate) fn sum(count: u64, lately: u64) -> u64 {
     count.min(MOST).saturating_add(lately).min(MOST)
 }
 
+/// The counts of both directions and others more.
+pub(crate) fn sums(counts: [u64; 2], more: [u64; 2]) -> [u64; 2] {
+    [sum(counts[0], more[0]), sum(counts[1], more[1])]
+}
+
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {
     use super::*;
