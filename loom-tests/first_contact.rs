@@ -6,7 +6,7 @@ use crate::breaker::Forced;
 use crate::config::PeerLimits;
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
-use crate::table::Tenancy;
+use crate::table::{Pin, Tenancy};
 
 const A: u64 = 1;
 const B: u64 = 2;
@@ -207,7 +207,8 @@ fn own_limits_survive_an_eviction_that_has_judged() {
 fn a_pinned_record_stays() {
     explore("pinned record x evict", 19, FULL, |turn| {
         let many = Many::new(1);
-        let held = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
+        let held =
+            many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().and_then(Pin::keep).expect("there is room");
         let ((), inserted) = race(
             turn,
             &many,
@@ -226,13 +227,14 @@ fn a_pinned_record_stays() {
 fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
     explore("unpin x pin x evict", 3280, BOUNDED, |turn| {
         let many = Many::new(1);
-        let held = many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().expect("there is room").keep();
+        let held =
+            many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().and_then(Pin::keep).expect("there is room");
         let ((), inserted, pinned) = race3(
             turn,
             &many,
             move |many| many.table.unpin(held.slot),
             |many| many.meet(&id(B)),
-            |many| many.table.pin_found(&id(A)).map(|pin| pin.keep()),
+            |many| many.table.pin_found(&id(A)).and_then(Pin::keep),
         );
         if pinned.is_some() {
             assert!(tenancy_of(&many, A).is_some(), "a record that was found and pinned is still there");
@@ -245,7 +247,7 @@ fn a_second_pin_keeps_the_record_when_the_first_is_given_back() {
 fn a_peer_with_as_many_pins_as_fit_gets_no_second_record() {
     explore("last pin given back x first contact", 210, FULL, |turn| {
         let many = Many::new(2);
-        let pin = |many: &Many| many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().map(|pin| pin.keep());
+        let pin = |many: &Many| many.table.pin_or_insert(&id(A), &many.books.site(START)).ok().and_then(Pin::keep);
         // As many as fit under loom.
         let [held, ..] = [(); 3].map(|()| pin(&many).expect("so many pins fit"));
         assert_eq!(pin(&many), None, "one more does not");

@@ -7,10 +7,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::thread;
+use std::time::Duration;
 
 use meeting::{Meeting, THREADS};
 use peerguard::{
-    Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Permit, Recorded, Snapshot, Traffic,
+    BreakerState, Clock, Config, Direction, Outcome, Peer, PeerGuard, PeerId, PeerView, Permit, Reason, Recorded,
+    Snapshot, Traffic,
 };
 
 fn guard(max_peers: usize) -> PeerGuard {
@@ -252,6 +254,38 @@ fn a_snapshot_under_eviction_shows_each_key_once() {
             assert_eq!(top.len(), all, "a peer is listed twice");
         }
     });
+}
+
+/// Handles and leaked probes never take all pins of a record: calls find it, whoever holds it.
+#[test]
+fn a_peer_that_is_held_by_a_great_many_is_not_taken_for_unknown() {
+    const MOST: usize = 1 << 19;
+    let mut config = Config { max_peers: 8, ..Config::default() };
+    config.circuit_breaker.half_open_max_probes = Some(15);
+    let (clock, hand) = Clock::manual(1 << 50);
+    let guard = PeerGuard::with_clock(config, clock).unwrap();
+    let key = ids::random(1, 1);
+    let handles: Vec<Peer> = (0..MOST + 3).map(|_| guard.peer(&key)).collect();
+    assert_eq!(handles.iter().filter(|peer| peer.is_tracked()).count(), MOST);
+    guard.ban(&key, Some(Duration::from_secs(60)), 0).unwrap();
+    assert!(guard.is_banned(&key));
+    for peer in [&handles[0], &handles[MOST + 1]] {
+        assert_eq!(peer.admit().unwrap_err().reason, Reason::Banned);
+        assert_eq!(peer.check().unwrap_err().reason, Reason::Banned);
+    }
+    assert_eq!(guard.admit_bytes(&key, Direction::Upload, 1).unwrap_err().reason, Reason::Banned);
+    assert!(guard.unban(&key));
+    for _ in 0..5 {
+        guard.report(&key, Outcome::Timeout, None, Traffic::NONE);
+    }
+    hand.advance(Duration::from_secs(60));
+    // Probes that keep no pin bring it back all the same.
+    for peer in [&handles[0], &handles[MOST + 1]] {
+        assert_eq!(peer.admit().unwrap().success(None), Recorded::Counted);
+    }
+    assert_eq!(guard.view(&key).unwrap().state, BreakerState::Closed);
+    drop(handles);
+    assert!(guard.peer(&key).is_tracked());
 }
 
 struct End<'a>(&'a AtomicBool);

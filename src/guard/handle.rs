@@ -14,13 +14,13 @@ use crate::peer::record::Record;
 use crate::peer::report::Report;
 use crate::reputation::outcome::Outcome;
 use crate::sync::Ordering;
-use crate::table::Tenancy;
+use crate::table::{Pin, Tenancy};
 use crate::token_bucket::Direction;
 
 /// One peer's record, held for as long as a connection lives: no hashing, no look-up, and the record is not evicted.
 ///
-/// Cloning holds it once more. When no record could be made (the table is full of pinned peers and operators' settings) the
-/// calls go by key, and the handle allocates its id: see [`Peer::is_tracked`].
+/// Cloning holds it once more. When no record could be made (the table is full of pinned peers and operators' settings), or
+/// 2^19 handles hold it already, the calls go by key, and the handle allocates its id: see [`Peer::is_tracked`].
 pub struct Peer {
     /// `NONE` where there is no record. It lies first, and the whole is small, so that many handles stay in the cache.
     tenancy: Tenancy,
@@ -44,7 +44,7 @@ impl PeerGuard {
 impl Inner {
     fn hold(&self, id: &PeerId) -> Option<Tenancy> {
         let site = self.site(super::stripe_of(id), self.clock.now());
-        self.table.pin_or_insert(id, &site).ok().map(|pin| pin.keep())
+        self.table.pin_or_insert(id, &site).ok().and_then(Pin::keep)
     }
 }
 

@@ -72,9 +72,10 @@ impl Ticket {
         Self { id: *id, hold, tenancy, generation, probe, direction, bytes, charge }
     }
 
-    /// A ticket for a record that is pinned; the pin stays with a probe.
+    /// A ticket for a record that is pinned; the pin stays with a probe, if it may.
     pub(crate) fn pinned(id: &PeerId, pin: Pin<'_>, direction: Direction, admitted: &Admitted) -> Self {
-        let (hold, tenancy) = if admitted.probe { (Hold::Kept, pin.keep()) } else { (Hold::Seen, pin.tenancy()) };
+        let tenancy = pin.tenancy();
+        let hold = if admitted.probe && pin.keep().is_some() { Hold::Kept } else { Hold::Seen };
         Self::of(id, hold, tenancy, direction, admitted)
     }
 

@@ -29,6 +29,13 @@ const MOST_PINS: u64 = PinsField::MAX;
 #[cfg(peerguard_loom)]
 const MOST_PINS: u64 = 3;
 
+/// Most of them that handles and probes keep. The others are for calls, which give theirs back at once: a record that is
+/// held by a great many is not taken for none.
+#[cfg(not(peerguard_loom))]
+const MOST_KEPT: u64 = MOST_PINS.div_ceil(2);
+#[cfg(peerguard_loom)]
+const MOST_KEPT: u64 = MOST_PINS;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meta(u64);
 
@@ -74,6 +81,11 @@ impl Meta {
     #[inline]
     pub(crate) fn pinned(self) -> Option<Self> {
         (self.pins() < MOST_PINS).then_some(Self(self.0.wrapping_add(PinsField::ONE)))
+    }
+
+    /// Whether one of these pins may be kept.
+    pub(crate) fn may_keep(self) -> bool {
+        self.pins() <= MOST_KEPT
     }
 
     /// Claimed for the next tenant: nobody else may write the record now.

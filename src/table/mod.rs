@@ -422,12 +422,15 @@ impl<'a> Pin<'a> {
         self.tenancy
     }
 
-    /// The pin stays until [`Table::unpin`].
+    /// The pin stays until [`Table::unpin`]; `None`, and it goes, where as many are kept as may be.
     #[inline]
-    pub(crate) fn keep(self) -> Tenancy {
-        let tenancy = self.tenancy;
-        std::mem::forget(self);
-        tenancy
+    pub(crate) fn keep(self) -> Option<Tenancy> {
+        // Relaxed: threads that keep theirs at once may overstep the bound by as many as they are.
+        self.record().meta.load(Ordering::Relaxed).may_keep().then(|| {
+            let tenancy = self.tenancy;
+            std::mem::forget(self);
+            tenancy
+        })
     }
 }
 
