@@ -35,13 +35,15 @@
  *   another kind, or that was never given out is refused with a code. Freeing waits for the calls that other threads are
  *   making on it.
  * - Threads. Every function may be called from any thread at any time, on the same handles too. None blocks another but
- *   the frees and the publications of an exporter. Memory that you pass must not be written by others meanwhile.
+ *   what makes or frees handles and the publications of an exporter. Memory that you pass must not be written by others
+ *   meanwhile.
  * - Not from inside: a call on a handle that is made by a clock of yours, or by a signal handler, while the same thread is
- *   in a call is refused with PEERGUARD_ERR_REENTRANT.
+ *   in a call is refused with PEERGUARD_ERR_REENTRANT. What makes or frees a handle must not be called by a signal handler at
+ *   all: it might wait for a lock that the interrupted thread holds.
  * - After fork, a child that runs another program needs nothing. One that goes on has a copy of the guards as they stood,
  *   without the threads: it may make guards of its own, and must neither use nor free handles from before. A free might
  *   wait for ever for a thread that is not there, an exporter has stopped, and what is recorded reaches the child only.
- * - Errors are found in the order: enumerators, pointers, handle, permit.
+ * - Of several errors in one call one is told.
  * - Bugs of the library come back as PEERGUARD_ERR_PANIC, with a message on the standard error output; the process goes
  *   on. Only the want of memory ends it.
  * - Times are nanoseconds, rates are bytes per second, ids are 32 bytes.

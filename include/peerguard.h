@@ -35,13 +35,15 @@
  *   another kind, or that was never given out is refused with a code. Freeing waits for the calls that other threads are
  *   making on it.
  * - Threads. Every function may be called from any thread at any time, on the same handles too. None blocks another but
- *   the frees and the publications of an exporter. Memory that you pass must not be written by others meanwhile.
+ *   what makes or frees handles and the publications of an exporter. Memory that you pass must not be written by others
+ *   meanwhile.
  * - Not from inside: a call on a handle that is made by a clock of yours, or by a signal handler, while the same thread is
- *   in a call is refused with PEERGUARD_ERR_REENTRANT.
+ *   in a call is refused with PEERGUARD_ERR_REENTRANT. What makes or frees a handle must not be called by a signal handler at
+ *   all: it might wait for a lock that the interrupted thread holds.
  * - After fork, a child that runs another program needs nothing. One that goes on has a copy of the guards as they stood,
  *   without the threads: it may make guards of its own, and must neither use nor free handles from before. A free might
  *   wait for ever for a thread that is not there, an exporter has stopped, and what is recorded reaches the child only.
- * - Errors are found in the order: enumerators, pointers, handle, permit.
+ * - Of several errors in one call one is told.
  * - Bugs of the library come back as PEERGUARD_ERR_PANIC, with a message on the standard error output; the process goes
  *   on. Only the want of memory ends it.
  * - Times are nanoseconds, rates are bytes per second, ids are 32 bytes.
@@ -81,7 +83,8 @@
 // A number is no enumerator of its kind.
 #define PEERGUARD_ERR_ENUM -7
 
-// A field of a configuration, or a limit, is out of its range; `peerguard_config_check` tells which.
+// A field of a configuration, an exporter's option or a limit is out of its range. `peerguard_config_check` tells which, for
+// limits too if they are put into a configuration, and `peerguard_exporter_options_check` does for options.
 #define PEERGUARD_ERR_CONFIG -8
 
 // A latency is NaN, infinite or negative.
@@ -353,8 +356,10 @@ typedef struct peerguard_id {
 typedef uint64_t peerguard_guard;
 
 // Leave to talk to a peer once: what an admit gives. It is memory of yours and needs no freeing; report it once, or cancel
-// it. A copy of a permit is the same permit: report one of them, for the report of each would count. The fields are to be
-// read, not written, but see `peerguard_records`.
+// it, before the guard or peer that gave it is freed: afterwards it cannot be told any more. A copy of a permit is the same
+// permit: report one of them, for the report of each would count. One that is lost reports nothing: if it is a probe, it keeps
+// one of the half-open breaker's places until `probe_timeout`; bytes that it was granted stay taken and are not counted as
+// moved. The fields are to be read, not written, but see `peerguard_records`.
 typedef struct peerguard_permit {
   // The guard or peer that gave it.
   uint64_t owner;
@@ -399,9 +404,10 @@ typedef struct peerguard_traffic {
 typedef struct peerguard_config {
   // sizeof(peerguard_config), set by `peerguard_config_init`.
   size_t struct_size;
-  // Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for each.
+  // Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for each,
+  // and 64 more with a `failure_rate`.
   uint64_t max_peers;
-  // Events that are kept: 1 to 2^20 (1024), 56 bytes each.
+  // Events that are kept: 1 to 2^20, rounded up to a power of two (1024), 56 bytes each.
   uint64_t event_capacity;
   // PEERGUARD_NEWCOMERS_...: when no record can be made (untracked).
   uint32_t newcomers;
@@ -461,11 +467,11 @@ typedef struct peerguard_config {
   double weight_protocol_violation;
   // Sent to all peers together, bytes per second: 0 = unlimited, at most 2^40 (0).
   uint64_t upload_limit_bps;
-  // Received from all peers together (0).
+  // Received from all peers together, bytes per second (0).
   uint64_t download_limit_bps;
-  // Sent to each peer (0).
+  // Sent to each peer, bytes per second (0). All newcomers without a record share one bucket of this rate.
   uint64_t per_peer_upload_bps;
-  // Received from each peer (0).
+  // Received from each peer, bytes per second (0); as above.
   uint64_t per_peer_download_bps;
   // A bucket holds ten times what its rate gives in this time, at least one byte: 1 ns to 1 h (100 ms).
   uint64_t refill_interval;
@@ -789,7 +795,7 @@ typedef struct peerguard_exporter_options {
   const char *hosts;
   // Nanoseconds between two snapshots: 1 ms to 1 h; PEERGUARD_NONE = only by `peerguard_exporter_publish` (1 s).
   uint64_t interval;
-  // A client must have sent its request, and an answer must move, within this time: 1 ms to 1 h (5 s).
+  // A client must have sent its request, and an answer must move, within this time: 1 ms to 1 h (4 s).
   uint64_t timeout;
   // `/healthz` says 503 when the snapshot is older: 1 ms to 1 h (30 s).
   uint64_t stale_after;
@@ -799,7 +805,7 @@ typedef struct peerguard_exporter_options {
   uint64_t series_limit;
   // PEERGUARD_SERIES_...: which peers have series of their own (worst).
   uint32_t series;
-  // Most connections at once: 1 to 2^20 (4096).
+  // Most connections at once: 1 to 2^20 (4096), and never more than half of the descriptors that the process may open.
   uint32_t max_connections;
 } peerguard_exporter_options;
 
@@ -1059,6 +1065,7 @@ int32_t peerguard_peer_open(peerguard_guard guard,
                             peerguard_peer *peer);
 
 // Frees a peer handle, when calls on it that other threads are making have returned. The record stays, and may be evicted.
+// Permits that it gave cannot be reported afterwards: first the report of why a connection ended, then this.
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_peer_free(peerguard_peer peer);
@@ -1077,8 +1084,8 @@ int32_t peerguard_peer_is_tracked(peerguard_peer peer);
 //
 // `word` receives the address of 8 aligned bytes, which may be loaded atomically (acquire), never written, until this
 // handle is freed. If (word & PEERGUARD_GATE_CLOSED_MASK) is 0, `peerguard_peer_admit` would pass, and the result may be
-// reported by `peerguard_peer_report_period` with the word's generation. Otherwise call. What the other bits mean is not
-// part of the interface. Any thread.
+// reported by `peerguard_peer_report_period` with the word's generation. Otherwise call. What the other bits mean,
+// but for PEERGUARD_GATE_LIMITED, is not part of the interface. Any thread.
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_UNTRACKED if the peer has no record; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE,
 // _FREED, _REENTRANT.
@@ -1160,7 +1167,8 @@ int32_t peerguard_records_of(peerguard_guard guard,
 
 // Bans a peer.
 //
-// `duration`: nanoseconds, or PEERGUARD_NONE for a ban that ends only when lifted; under a ban in force the later end holds.
+// `duration`: nanoseconds, rounded up to ticks of about 1 ms and at least one of them, or PEERGUARD_NONE for a ban that ends
+// only when lifted; under a ban in force the later end holds. While it is in force the peer keeps its record.
 // `code`: the operator's own reason, 0 to 255. Any thread; bounded work on first contact, lock-free otherwise.
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_TABLE_FULL; PEERGUARD_ERR_ENUM for another code; PEERGUARD_ERR_NULL, _HANDLE,
@@ -1170,17 +1178,19 @@ int32_t peerguard_ban(peerguard_guard guard,
                       uint64_t duration,
                       uint32_t code);
 
-// Lifts every ban of a peer and sets its initial score.
+// Lifts every ban of a peer and sets its initial score. Offences are remembered: the next earned ban is as long as if this
+// one had ended.
 //
 // Returns PEERGUARD_OK, PEERGUARD_NO if no ban was in force; PEERGUARD_ERR_NULL, _HANDLE, _FREED, _REENTRANT.
-int32_t peerguard_unban(peerguard_guard guard, const struct peerguard_id *id);
+int32_t peerguard_unban(peerguard_guard guard,
+                        const struct peerguard_id *id);
 
 // Is a ban of this peer in force?
 //
 // Returns PEERGUARD_OK, PEERGUARD_NO; PEERGUARD_ERR_NULL, _HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_is_banned(peerguard_guard guard, const struct peerguard_id *id);
 
-// Overrides a peer's gate until `peerguard_reset`.
+// Overrides a peer's gate until `peerguard_reset`; until then the peer keeps its record.
 //
 // `forced`: PEERGUARD_FORCED_OPEN, _CLOSED or _OBSERVE; an override is lifted by `peerguard_reset` only. Any thread.
 //
@@ -1195,7 +1205,8 @@ int32_t peerguard_force(peerguard_guard guard,
 // Returns PEERGUARD_OK, PEERGUARD_NO if it has no record; PEERGUARD_ERR_NULL, _HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_reset(peerguard_guard guard, const struct peerguard_id *id);
 
-// Gives a peer byte limits of its own, from now on; its buckets keep their used share.
+// Gives a peer byte limits of its own, from now on; its buckets keep their used share. It keeps its record until both are
+// PEERGUARD_NONE.
 //
 // `upload`, `download`: bytes per second; 0 = unlimited, PEERGUARD_NONE = as for all peers, at most 2^40. Any thread.
 //
@@ -1364,6 +1375,17 @@ int32_t peerguard_text_read(peerguard_text text,
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
 int32_t peerguard_text_free(peerguard_text text);
+
+// Tells whether an exporter can be made with some options, and if not, which is wrong and what it must be. Whether the address
+// can be had is not asked.
+//
+// `message`: `capacity` bytes for the text, cut to fit and ended by a 0; empty if all is well. May be NULL. Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_CONFIG, _TEXT, _ENUM, _TOKEN; PEERGUARD_ERR_LENGTH, also for a text that is too long;
+// PEERGUARD_ERR_NULL, _ALIGNMENT, _STRUCT_SIZE, and then nothing is written.
+int32_t peerguard_exporter_options_check(const struct peerguard_exporter_options *options,
+                                         char *message,
+                                         size_t capacity);
 
 // Writes the default options.
 //

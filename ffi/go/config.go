@@ -9,9 +9,9 @@ import "time"
 // default. Rates are bytes per second.
 type Config struct {
 	// MaxPeers is how many peers have a record at most: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for
-	// each, and 8 to 16 for what [Guard.Admit] remembers.
+	// each, 64 more with a FailureRate, and 8 to 16 for what [Guard.Admit] remembers.
 	MaxPeers uint64
-	// EventCapacity is how many events are kept: 1 to 2^20 (1024), 56 bytes each.
+	// EventCapacity is how many events are kept: 1 to 2^20, rounded up to a power of two (1024), 56 bytes each.
 	EventCapacity uint64
 	// RefuseNewcomers: when no record can be made, refuse instead of serving without one (false).
 	RefuseNewcomers bool

@@ -57,10 +57,10 @@ var configFields = map[string]string{
 	"bandwidth.refill_interval":              "RefillInterval",
 }
 
-// configError reads the library's message, "field must be range", in the names of Config. What it cannot read it hands on.
-func configError(message string) error {
+// configError reads the library's message, "field must be range", in the names of fields. What it cannot read it hands on.
+func configError(message string, fields map[string]string) error {
 	field, allowed, ok := strings.Cut(message, " must be ")
-	name, known := configFields[field]
+	name, known := fields[field]
 	if !ok || !known {
 		return fmt.Errorf("%w: %s", ErrConfig, message)
 	}
@@ -68,7 +68,7 @@ func configError(message string) error {
 	group := field[:strings.LastIndexByte(field, '.')+1]
 	words := strings.Split(allowed, " ")
 	for i, word := range words {
-		if other, ok := configFields[group+word]; ok {
+		if other, ok := fields[group+word]; ok {
 			words[i] = other
 		}
 	}

@@ -74,9 +74,45 @@ func TestARangeNamesOtherFieldsAsInGo(t *testing.T) {
 }
 
 func TestAMessageThatCannotBeReadIsHandedOn(t *testing.T) {
-	err := configError("new_field must be 1 to 2")
+	err := configError("new_field must be 1 to 2", configFields)
 	is(t, err, ErrConfig)
 	if err.Error() != "peerguard: configuration: new_field must be 1 to 2" {
 		t.Fatal(err)
 	}
+}
+
+func TestAnOptionOutOfItsRangeIsNamed(t *testing.T) {
+	guard := newGuard(t, nil)
+	wrong := func(change func(*ExporterOptions), want error, text string) {
+		t.Helper()
+		options := DefaultExporterOptions()
+		change(&options)
+		_, err := guard.NewExporter(options)
+		is(t, err, want)
+		if err.Error() != text {
+			t.Error(err)
+		}
+	}
+	for _, change := range []func(*ExporterOptions){
+		func(o *ExporterOptions) { o.Interval = 0 },
+		func(o *ExporterOptions) { o.Timeout = Forever },
+		func(o *ExporterOptions) { o.StaleAfter = 0 },
+		func(o *ExporterOptions) { o.MaxBody = 1 << 31 },
+		func(o *ExporterOptions) { o.MaxConnections = 0 },
+	} {
+		options := DefaultExporterOptions()
+		change(&options)
+		_, err := guard.NewExporter(options)
+		var named *ConfigError
+		if !errors.As(err, &named) || !reflect.ValueOf(options).FieldByName(named.Field).IsValid() {
+			t.Error(err)
+		}
+	}
+	wrong(func(o *ExporterOptions) { o.Timeout = time.Microsecond }, ErrConfig,
+		"peerguard: configuration: Timeout must be 1 ms to 1 h")
+	wrong(func(o *ExporterOptions) { o.Series = 9 }, ErrInvalid, "peerguard: invalid argument: series must be 0 to 3")
+	wrong(func(o *ExporterOptions) { o.Address = "localhost:1" }, ErrText,
+		"peerguard: invalid text: address must be a numeric address with a port, such as 127.0.0.1:9100")
+	wrong(func(o *ExporterOptions) { o.Address = "0.0.0.0:0" }, ErrToken,
+		"peerguard: this address needs a token: token must be set where address is not a loopback one")
 }

@@ -45,13 +45,14 @@ type ExporterOptions struct {
 	Hosts []string
 	// Interval is the time between two snapshots: 1 ms to 1 h; [Forever] = only by [Exporter.Publish] (1 s).
 	Interval time.Duration
-	// Timeout: a client must have sent its request, and an answer must move, within it: 1 ms to 1 h (5 s).
+	// Timeout: a client must have sent its request, and an answer must move, within it: 1 ms to 1 h (4 s).
 	Timeout time.Duration
 	// StaleAfter: /healthz says 503 when the snapshot is older: 1 ms to 1 h (30 s).
 	StaleAfter time.Duration
 	// MaxBody is the largest body of a request, in bytes: at most 2^30 (2^20).
 	MaxBody uint64
-	// MaxConnections is how many connections there are at once at most: 1 to 2^20 (4096).
+	// MaxConnections is how many connections there are at once at most: 1 to 2^20 (4096), and never more than half
+	// of the descriptors that the process may open.
 	MaxConnections uint32
 	// Series and SeriesLimit tell which peers (SeriesWorst), and how many at most (100), have metrics of their own.
 	Series      Series
@@ -109,7 +110,8 @@ var serving sync.Map
 // metrics at /metrics, GraphQL at /graphql, everything as JSON at /snapshot.json, the health at /healthz. It works on when the
 // guard is closed, and serves until it is closed itself.
 //
-// The error is a [syscall.Errno] if the address cannot be had, [ErrUnsupported] if the library was built without exporters.
+// The error is a [syscall.Errno] if the address cannot be had, a [ConfigError] if a number is out of its range,
+// [ErrUnsupported] if the library was built without exporters.
 func (g *Guard) NewExporter(options ExporterOptions) (*Exporter, error) {
 	raw, free := options.raw()
 	defer free()
@@ -120,8 +122,8 @@ func (g *Guard) NewExporter(options ExporterOptions) (*Exporter, error) {
 	if status == C.PEERGUARD_ERR_SYSTEM && number != 0 {
 		return nil, fmt.Errorf("%w: %w", ErrSystem, syscall.Errno(number))
 	}
-	if err := failure(status); err != nil {
-		return nil, err
+	if status != C.PEERGUARD_OK {
+		return nil, optionsFailure(status, &raw)
 	}
 	e := &Exporter{handle: handle}
 	e.cleanup = runtime.AddCleanup(e, func(handle C.peerguard_exporter) { C.peerguard_exporter_free(handle) }, handle)
@@ -129,6 +131,30 @@ func (g *Guard) NewExporter(options ExporterOptions) (*Exporter, error) {
 		serving.Store(e, nil)
 	}
 	return e, nil
+}
+
+// optionsFailure is failure; of options that are wrong it tells which.
+func optionsFailure(status C.int32_t, raw *C.peerguard_exporter_options) error {
+	var why [256]C.char
+	C.peerguard_exporter_options_check(raw, &why[0], C.size_t(len(why)))
+	err, message := failure(status), C.GoString(&why[0])
+	switch {
+	case message == "":
+		return err
+	case status == C.PEERGUARD_ERR_CONFIG:
+		return configError(message, optionFields)
+	default:
+		return fmt.Errorf("%w: %s", err, message)
+	}
+}
+
+// optionFields are the fields of ExporterOptions by the library's names.
+var optionFields = map[string]string{
+	"interval":        "Interval",
+	"timeout":         "Timeout",
+	"stale_after":     "StaleAfter",
+	"max_body":        "MaxBody",
+	"max_connections": "MaxConnections",
 }
 
 // Serve is [Guard.NewExporter] with the default options and an address on this machine, such as "127.0.0.1:9100".

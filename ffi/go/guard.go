@@ -95,7 +95,7 @@ func configFailure(status C.int32_t, raw *C.peerguard_config) error {
 	}
 	var why [256]C.char
 	C.peerguard_config_check(raw, &why[0], C.size_t(len(why)))
-	return configError(C.GoString(&why[0]))
+	return configError(C.GoString(&why[0]), configFields)
 }
 
 // Close ends the guard: calls that come later get [ErrClosed]. Peers and exporters of it work on until they are closed

@@ -106,40 +106,56 @@ static void negotiation(void) {
     CHECK(strstr(peerguard_metrics_content_type(77), "0.0.4") != NULL);
 }
 
+/* No exporter is made, and the check says the same, with `why` in its message, or without one. */
+static void refused(const peerguard_exporter_options *options, int32_t code, const char *why) {
+    peerguard_exporter exporter = 7;
+    char message[160];
+    memset(message, 'x', sizeof message);
+    CHECK_IS(peerguard_exporter_new(guard, options, &exporter, NULL), code);
+    CHECK_IS(exporter, 7);
+    CHECK_IS(peerguard_exporter_options_check(options, message, sizeof message), code);
+    CHECK(why ? strstr(message, why) == message : message[0] == 'x');
+    CHECK_IS(peerguard_exporter_options_check(options, NULL, 0), code);
+}
+
 static void wrong_options(void) {
-    char long_text[4098];
+    char long_text[4098], message[9];
     peerguard_exporter exporter = 7;
     int32_t number = 0;
     peerguard_exporter_options options = options_of("no address");
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TEXT);
+    refused(&options, PEERGUARD_ERR_TEXT, "address must be a numeric address");
+    CHECK_IS(peerguard_exporter_options_check(&options, message, sizeof message), PEERGUARD_ERR_TEXT);
+    CHECK(strcmp(message, "address ") == 0);
     options = options_of("127.0.0.1\xff:1");
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TEXT);
+    refused(&options, PEERGUARD_ERR_TEXT, "address must be UTF-8");
     options = options_of("0.0.0.0:0");
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TOKEN);
+    refused(&options, PEERGUARD_ERR_TOKEN, "token must be set");
     options.token = "";
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_TOKEN);
+    refused(&options, PEERGUARD_ERR_TOKEN, "token must be set");
     options = options_of("192.0.2.1:9");
     options.token = "secret";
+    CHECK_IS(peerguard_exporter_options_check(&options, message, sizeof message), PEERGUARD_OK);
+    CHECK_IS(message[0], 0);
     CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, &number), PEERGUARD_ERR_SYSTEM);
+    CHECK_IS(exporter, 7);
     CHECK_IS(number, EADDRNOTAVAIL);
     memset(long_text, 'x', sizeof long_text);
     long_text[4097] = 0;
     options = options_of(NULL);
     options.hosts = long_text;
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_LENGTH);
+    refused(&options, PEERGUARD_ERR_LENGTH, "hosts must be");
     long_text[4096] = 0;
     options.series = 4;
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_ENUM);
+    refused(&options, PEERGUARD_ERR_ENUM, "series must be");
     options = options_of(NULL);
     options.interval = 0;
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_CONFIG);
+    refused(&options, PEERGUARD_ERR_CONFIG, "interval must be");
     options = options_of(NULL);
     options.max_connections = 0;
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_CONFIG);
+    refused(&options, PEERGUARD_ERR_CONFIG, "max_connections must be");
     options = options_of(NULL);
     options.struct_size += 8;
-    CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, NULL), PEERGUARD_ERR_STRUCT_SIZE);
-    CHECK_IS(exporter, 7);
+    refused(&options, PEERGUARD_ERR_STRUCT_SIZE, NULL);
 }
 
 /* What a request to the exporter is answered; NULL if nobody listens. */

@@ -28,9 +28,10 @@ pub const PEERGUARD_NEWCOMERS_REFUSE: u32 = 1;
 pub struct peerguard_config {
     /// sizeof(peerguard_config), set by `peerguard_config_init`.
     pub struct_size: usize,
-    /// Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for each.
+    /// Most peers that have a record at one time: 1 to 2^26 (100,000). Memory is taken at the start: about 200 bytes for each,
+    /// and 64 more with a `failure_rate`.
     pub max_peers: u64,
-    /// Events that are kept: 1 to 2^20 (1024), 56 bytes each.
+    /// Events that are kept: 1 to 2^20, rounded up to a power of two (1024), 56 bytes each.
     pub event_capacity: u64,
     /// PEERGUARD_NEWCOMERS_...: when no record can be made (untracked).
     pub newcomers: u32,
@@ -90,11 +91,11 @@ pub struct peerguard_config {
     pub weight_protocol_violation: f64,
     /// Sent to all peers together, bytes per second: 0 = unlimited, at most 2^40 (0).
     pub upload_limit_bps: u64,
-    /// Received from all peers together (0).
+    /// Received from all peers together, bytes per second (0).
     pub download_limit_bps: u64,
-    /// Sent to each peer (0).
+    /// Sent to each peer, bytes per second (0). All newcomers without a record share one bucket of this rate.
     pub per_peer_upload_bps: u64,
-    /// Received from each peer (0).
+    /// Received from each peer, bytes per second (0); as above.
     pub per_peer_download_bps: u64,
     /// A bucket holds ten times what its rate gives in this time, at least one byte: 1 ns to 1 h (100 ms).
     pub refill_interval: u64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::boundary::boundary;
 use super::config::PEERGUARD_NONE;
-use super::memory::{Place, Plain, read_text};
+use super::memory::{Place, Plain, Row, read, read_text};
 use super::status::{Answer, Failure};
 
 /// No peer has series of its own in the metrics.
@@ -36,7 +36,7 @@ pub struct peerguard_exporter_options {
     pub hosts: *const c_char,
     /// Nanoseconds between two snapshots: 1 ms to 1 h; PEERGUARD_NONE = only by `peerguard_exporter_publish` (1 s).
     pub interval: u64,
-    /// A client must have sent its request, and an answer must move, within this time: 1 ms to 1 h (5 s).
+    /// A client must have sent its request, and an answer must move, within this time: 1 ms to 1 h (4 s).
     pub timeout: u64,
     /// `/healthz` says 503 when the snapshot is older: 1 ms to 1 h (30 s).
     pub stale_after: u64,
@@ -46,7 +46,7 @@ pub struct peerguard_exporter_options {
     pub series_limit: u64,
     /// PEERGUARD_SERIES_...: which peers have series of their own (worst).
     pub series: u32,
-    /// Most connections at once: 1 to 2^20 (4096).
+    /// Most connections at once: 1 to 2^20 (4096), and never more than half of the descriptors that the process may open.
     pub max_connections: u32,
 }
 
@@ -83,49 +83,110 @@ pub(super) struct Options {
     pub(super) series: Series,
 }
 
+/// Why there can be no exporter with some options.
+pub(super) struct Wrong {
+    failure: Failure,
+    /// Which option, and what it must be; empty where it is not about one.
+    why: &'static str,
+}
+
+impl From<Failure> for Wrong {
+    fn from(failure: Failure) -> Self {
+        Self { failure, why: "" }
+    }
+}
+
+impl From<Wrong> for Failure {
+    fn from(wrong: Wrong) -> Self {
+        wrong.failure
+    }
+}
+
 impl peerguard_exporter_options {
     /// # Safety
     /// Its texts are NULL or end with a 0.
-    pub(super) unsafe fn to_options(self) -> Result<Options, Failure> {
+    pub(super) unsafe fn to_options(self) -> Result<Options, Wrong> {
         if self.struct_size != size_of::<Self>() {
-            return Err(Failure::StructSize);
+            return Err(Failure::StructSize.into());
         }
-        // SAFETY: by this function's own contract.
-        let text = |text| unsafe { read_text(text, LONGEST) };
-        let time = |nanos| {
-            let fits = (MILLISECOND..=HOUR).contains(&nanos);
-            fits.then(|| Duration::from_nanos(nanos)).ok_or(Failure::Config)
+        let wrong = |failure, why| Wrong { failure, why };
+        let text = |text, why| {
+            // SAFETY: by this function's own contract.
+            unsafe { read_text(text, LONGEST) }.map_err(|failure| wrong(failure, why))
         };
+        let within = |nanos, why| {
+            let fits = (MILLISECOND..=HOUR).contains(&nanos);
+            fits.then(|| Duration::from_nanos(nanos)).ok_or(wrong(Failure::Config, why))
+        };
+        let holds = |fits: bool, failure, why| if fits { Ok(()) } else { Err(wrong(failure, why)) };
         let most = usize::try_from(self.series_limit).unwrap_or(usize::MAX);
         let series = match self.series {
             PEERGUARD_SERIES_NONE => Series::None,
             PEERGUARD_SERIES_WORST => Series::Worst(most),
             PEERGUARD_SERIES_TOP => Series::Top(most),
             PEERGUARD_SERIES_ALL => Series::All,
-            _ => return Err(Failure::Enum),
+            _ => return Err(wrong(Failure::Enum, "series must be 0 to 3")),
         };
-        if self.max_body > 1 << 30 || !(1..=1 << 20).contains(&self.max_connections) {
-            return Err(Failure::Config);
-        }
-        let address = text(self.address)?.map(|address| address.parse().map_err(|_| Failure::Text)).transpose()?;
-        let token = text(self.token)?.filter(|token| !token.is_empty());
-        if address.is_some_and(|address: SocketAddr| !address.ip().is_loopback()) && token.is_none() {
-            return Err(Failure::Token);
-        }
-        let hosts = text(self.hosts)?.unwrap_or_default();
+        holds(self.max_body <= 1 << 30, Failure::Config, "max_body must be at most 2^30")?;
+        let connections = (1..=1 << 20).contains(&self.max_connections);
+        holds(connections, Failure::Config, "max_connections must be 1 to 2^20")?;
+        let address = text(self.address, "address must be UTF-8 of at most 4096 bytes")?;
+        let address = address.map(|address| {
+            let numeric = wrong(Failure::Text, "address must be a numeric address with a port, such as 127.0.0.1:9100");
+            address.parse::<SocketAddr>().map_err(|_| numeric)
+        });
+        let address = address.transpose()?;
+        let token = text(self.token, "token must be UTF-8 of at most 4096 bytes")?.filter(|token| !token.is_empty());
+        let open = address.is_some_and(|address| !address.ip().is_loopback());
+        holds(!open || token.is_some(), Failure::Token, "token must be set where address is not a loopback one")?;
+        let hosts = text(self.hosts, "hosts must be UTF-8 of at most 4096 bytes")?.unwrap_or_default();
+        let interval = match self.interval {
+            PEERGUARD_NONE => None,
+            nanos => Some(within(nanos, "interval must be 1 ms to 1 h, or PEERGUARD_NONE")?),
+        };
         Ok(Options {
             address,
             token,
-            operator_token: text(self.operator_token)?,
+            operator_token: text(self.operator_token, "operator_token must be UTF-8 of at most 4096 bytes")?,
             hosts: hosts.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
-            interval: if self.interval == PEERGUARD_NONE { None } else { Some(time(self.interval)?) },
-            timeout: time(self.timeout)?,
-            stale_after: time(self.stale_after)?,
+            interval,
+            timeout: within(self.timeout, "timeout must be 1 ms to 1 h")?,
+            stale_after: within(self.stale_after, "stale_after must be 1 ms to 1 h")?,
             max_body: self.max_body as usize,
             max_connections: self.max_connections as usize,
             series,
         })
     }
+}
+
+/// Tells whether an exporter can be made with some options, and if not, which is wrong and what it must be. Whether the address
+/// can be had is not asked.
+///
+/// `message`: `capacity` bytes for the text, cut to fit and ended by a 0; empty if all is well. May be NULL. Any thread.
+///
+/// Returns PEERGUARD_OK; PEERGUARD_ERR_CONFIG, _TEXT, _ENUM, _TOKEN; PEERGUARD_ERR_LENGTH, also for a text that is too long;
+/// PEERGUARD_ERR_NULL, _ALIGNMENT, _STRUCT_SIZE, and then nothing is written.
+///
+/// # Safety
+/// See above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn peerguard_exporter_options_check(
+    options: *const peerguard_exporter_options,
+    message: *mut c_char,
+    capacity: usize,
+) -> i32 {
+    boundary(|| {
+        // SAFETY: `options` points to options, and `message` to `capacity` bytes, as the header says.
+        let (options, message) = unsafe { (read(options)?, Row::optional(message.cast::<u8>(), capacity)?) };
+        // SAFETY: its texts are NULL or end with a 0, as the header says.
+        let verdict = unsafe { options.to_options() };
+        let why = verdict.as_ref().err().map_or("", |wrong| wrong.why);
+        if verdict.is_ok() || !why.is_empty() {
+            message.put_text(why);
+        }
+        verdict?;
+        Ok(Answer::Yes)
+    })
 }
 
 /// Writes the default options.
@@ -156,7 +217,7 @@ pub unsafe extern "C" fn peerguard_exporter_options_init(
             operator_token: no_text,
             hosts: no_text,
             interval: SECOND,
-            timeout: 5 * SECOND,
+            timeout: 4 * SECOND,
             stale_after: 30 * SECOND,
             max_body: 1 << 20,
             series_limit: 100,

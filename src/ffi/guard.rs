@@ -74,8 +74,7 @@ pub unsafe extern "C" fn peerguard_config_check(
         let (config, message) = unsafe { (read(config)?, Row::optional(message.cast::<u8>(), capacity)?) };
         let verdict = config.to_config()?.validate();
         let text = verdict.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        let room = message.length().saturating_sub(1);
-        message.fill(text.bytes().take(room).chain([0]));
+        message.put_text(&text);
         verdict?;
         Ok(Answer::Yes)
     })

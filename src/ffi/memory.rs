@@ -194,6 +194,14 @@ impl<T: Plain> Row<T> {
     }
 }
 
+impl Row<u8> {
+    /// Puts a text, cut to fit and ended by a 0.
+    pub(super) fn put_text(self, text: &str) {
+        let room = self.length().saturating_sub(1);
+        self.fill(text.bytes().take(room).chain([0]));
+    }
+}
+
 /// Values to be read.
 #[derive(Clone, Copy)]
 pub(super) struct Span<T> {

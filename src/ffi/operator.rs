@@ -10,7 +10,8 @@ use super::view::{PEERGUARD_FORCED_CLOSED, PEERGUARD_FORCED_NONE, PEERGUARD_FORC
 
 /// Bans a peer.
 ///
-/// `duration`: nanoseconds, or PEERGUARD_NONE for a ban that ends only when lifted; under a ban in force the later end holds.
+/// `duration`: nanoseconds, rounded up to ticks of about 1 ms and at least one of them, or PEERGUARD_NONE for a ban that ends
+/// only when lifted; under a ban in force the later end holds. While it is in force the peer keeps its record.
 /// `code`: the operator's own reason, 0 to 255. Any thread; bounded work on first contact, lock-free otherwise.
 ///
 /// Returns PEERGUARD_OK; PEERGUARD_ERR_TABLE_FULL; PEERGUARD_ERR_ENUM for another code; PEERGUARD_ERR_NULL, _HANDLE,
@@ -34,7 +35,8 @@ pub unsafe extern "C" fn peerguard_ban(
     })
 }
 
-/// Lifts every ban of a peer and sets its initial score.
+/// Lifts every ban of a peer and sets its initial score. Offences are remembered: the next earned ban is as long as if this
+/// one had ended.
 ///
 /// Returns PEERGUARD_OK, PEERGUARD_NO if no ban was in force; PEERGUARD_ERR_NULL, _HANDLE, _FREED, _REENTRANT.
 ///
@@ -64,7 +66,7 @@ pub unsafe extern "C" fn peerguard_is_banned(guard: peerguard_guard, id: *const 
     })
 }
 
-/// Overrides a peer's gate until `peerguard_reset`.
+/// Overrides a peer's gate until `peerguard_reset`; until then the peer keeps its record.
 ///
 /// `forced`: PEERGUARD_FORCED_OPEN, _CLOSED or _OBSERVE; an override is lifted by `peerguard_reset` only. Any thread.
 ///
@@ -106,7 +108,8 @@ pub unsafe extern "C" fn peerguard_reset(guard: peerguard_guard, id: *const peer
     })
 }
 
-/// Gives a peer byte limits of its own, from now on; its buckets keep their used share.
+/// Gives a peer byte limits of its own, from now on; its buckets keep their used share. It keeps its record until both are
+/// PEERGUARD_NONE.
 ///
 /// `upload`, `download`: bytes per second; 0 = unlimited, PEERGUARD_NONE = as for all peers, at most 2^40. Any thread.
 ///

@@ -64,6 +64,7 @@ pub unsafe extern "C" fn peerguard_peer_open(
 }
 
 /// Frees a peer handle, when calls on it that other threads are making have returned. The record stays, and may be evicted.
+/// Permits that it gave cannot be reported afterwards: first the report of why a connection ended, then this.
 ///
 /// Returns PEERGUARD_OK; PEERGUARD_ERR_HANDLE, _FREED, _REENTRANT.
 #[unsafe(no_mangle)]
@@ -102,8 +103,8 @@ pub extern "C" fn peerguard_peer_is_tracked(peer: peerguard_peer) -> i32 {
 ///
 /// `word` receives the address of 8 aligned bytes, which may be loaded atomically (acquire), never written, until this
 /// handle is freed. If (word & PEERGUARD_GATE_CLOSED_MASK) is 0, `peerguard_peer_admit` would pass, and the result may be
-/// reported by `peerguard_peer_report_period` with the word's generation. Otherwise call. What the other bits mean is not
-/// part of the interface. Any thread.
+/// reported by `peerguard_peer_report_period` with the word's generation. Otherwise call. What the other bits mean,
+/// but for PEERGUARD_GATE_LIMITED, is not part of the interface. Any thread.
 ///
 /// Returns PEERGUARD_OK; PEERGUARD_ERR_UNTRACKED if the peer has no record; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE,
 /// _FREED, _REENTRANT.

@@ -113,8 +113,10 @@ impl From<Rejection> for peerguard_rejection {
 }
 
 /// Leave to talk to a peer once: what an admit gives. It is memory of yours and needs no freeing; report it once, or cancel
-/// it. A copy of a permit is the same permit: report one of them, for the report of each would count. The fields are to be
-/// read, not written, but see `peerguard_records`.
+/// it, before the guard or peer that gave it is freed: afterwards it cannot be told any more. A copy of a permit is the same
+/// permit: report one of them, for the report of each would count. One that is lost reports nothing: if it is a probe, it keeps
+/// one of the half-open breaker's places until `probe_timeout`; bytes that it was granted stay taken and are not counted as
+/// moved. The fields are to be read, not written, but see `peerguard_records`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct peerguard_permit {

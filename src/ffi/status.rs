@@ -18,7 +18,8 @@ pub const PEERGUARD_ERR_STRUCT_SIZE: i32 = -5;
 pub const PEERGUARD_ERR_LENGTH: i32 = -6;
 /// A number is no enumerator of its kind.
 pub const PEERGUARD_ERR_ENUM: i32 = -7;
-/// A field of a configuration, or a limit, is out of its range; `peerguard_config_check` tells which.
+/// A field of a configuration, an exporter's option or a limit is out of its range. `peerguard_config_check` tells which, for
+/// limits too if they are put into a configuration, and `peerguard_exporter_options_check` does for options.
 pub const PEERGUARD_ERR_CONFIG: i32 = -8;
 /// A latency is NaN, infinite or negative.
 pub const PEERGUARD_ERR_LATENCY: i32 = -9;

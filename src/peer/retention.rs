@@ -4,6 +4,9 @@
 //! within the last two hours count as equally idle, and among them the worst score goes first, so that a flood of new ids
 //! pushes out its own and not the peers that have earned their standing. Then the earned ban that ends first. A pinned
 //! record and one with an operator's setting never go.
+//!
+//! The price of keeping bans: ids that are banned one after the other push out first whom nobody holds, and when there are as
+//! many of them as places, the bans that end first.
 
 use super::Rules;
 use super::record::Record;
