@@ -51,9 +51,11 @@ inline bool yes(int32_t answer) {
     return answer == PEERGUARD_OK;
 }
 
-inline uint64_t nanos(const std::optional<Nanoseconds> &time) {
+/// PEERGUARD_NONE for no value; throws `negative` for a time below 0.
+inline uint64_t nanos(const std::optional<Nanoseconds> &time, int32_t negative) {
     if (!time) return PEERGUARD_NONE;
-    return time->count() < 0 ? 0 : static_cast<uint64_t>(time->count());
+    if (time->count() < 0) throw Error(negative);
+    return static_cast<uint64_t>(time->count());
 }
 
 inline std::optional<Nanoseconds> time(uint64_t nanos) {
@@ -114,7 +116,8 @@ public:
     /// Returns PEERGUARD_RECORDED_...
     uint32_t report(uint32_t outcome, std::optional<Nanoseconds> latency = std::nullopt, peerguard_traffic traffic = {}) {
         uint32_t recorded = 0;
-        detail::yes(report_(raw_.owner, &raw_, outcome, detail::nanos(latency), &traffic, &recorded));
+        const uint64_t took = detail::nanos(latency, PEERGUARD_ERR_LATENCY);
+        detail::yes(report_(raw_.owner, &raw_, outcome, took, &traffic, &recorded));
         return recorded;
     }
     /// Gives up to `bytes` back; returns how many were.
@@ -138,13 +141,15 @@ private:
     detail::Refund refund_;
 };
 
-/// A permit, or why there is none.
-class Answer {
+/// A permit, or why there is none. One that is dropped cancels its permit.
+class [[nodiscard]] Answer {
 public:
     explicit Answer(Permit &&permit) : permit_(std::move(permit)) {}
     explicit Answer(const Rejection &rejection) : rejection_(rejection) {}
     explicit operator bool() const noexcept { return permit_.has_value(); }
-    Permit &permit() { return permit_.value(); }
+    /// The permit, or that of a temporary answer for keeps. Without one it throws std::bad_optional_access.
+    Permit &permit() & { return permit_.value(); }
+    Permit permit() && { return std::move(permit_.value()); }
     const Rejection &rejection() const noexcept { return rejection_; }
     /// No value: never by itself.
     std::optional<Nanoseconds> retry_after() const { return detail::time(rejection_.retry_after); }
@@ -171,7 +176,20 @@ public:
             return peerguard_peer_grant_up_to(handle_.get(), direction, want, permit, no);
         });
     }
+    /// Would `admit` pass now? Takes nothing and counts nothing.
     bool check() const { return detail::yes(peerguard_peer_check(handle_.get(), nullptr)); }
+    /// Why not; no value: it would.
+    std::optional<Rejection> refusal() const {
+        Rejection no{};
+        return detail::yes(peerguard_peer_check(handle_.get(), &no)) ? std::nullopt : std::make_optional(no);
+    }
+    /// Returns PEERGUARD_RECORDED_...
+    uint32_t report(uint32_t outcome, std::optional<Nanoseconds> latency = std::nullopt, peerguard_traffic traffic = {}) {
+        uint32_t recorded = 0;
+        const uint64_t took = detail::nanos(latency, PEERGUARD_ERR_LATENCY);
+        detail::yes(peerguard_peer_report_key(handle_.get(), outcome, took, &traffic, &recorded));
+        return recorded;
+    }
     bool is_tracked() const { return detail::yes(peerguard_peer_is_tracked(handle_.get())); }
     peerguard_peer handle() const noexcept { return handle_.get(); }
 
@@ -307,14 +325,62 @@ public:
         return Peer(peer);
     }
     void ban(const Id &id, std::optional<Nanoseconds> duration, uint8_t code) {
-        detail::yes(peerguard_ban(handle_.get(), &id, detail::nanos(duration), code));
+        detail::yes(peerguard_ban(handle_.get(), &id, detail::nanos(duration, PEERGUARD_ERR_CONFIG), code));
     }
     bool unban(const Id &id) { return detail::yes(peerguard_unban(handle_.get(), &id)); }
     bool is_banned(const Id &id) const { return detail::yes(peerguard_is_banned(handle_.get(), &id)); }
     bool reset(const Id &id) { return detail::yes(peerguard_reset(handle_.get(), &id)); }
     /// PEERGUARD_FORCED_OPEN, _CLOSED or _OBSERVE.
     void force(const Id &id, uint32_t forced) { detail::yes(peerguard_force(handle_.get(), &id, forced)); }
-    void update_limits(const peerguard_limits &limits) { detail::yes(peerguard_update_limits(handle_.get(), &limits)); }
+    void update_limits(const peerguard_limits &limits) {
+        const int32_t answer = peerguard_update_limits(handle_.get(), &limits);
+        if (answer == PEERGUARD_ERR_CONFIG) {
+            // They are judged as those of a configuration.
+            auto config = default_config();
+            config.upload_limit_bps = limits.upload;
+            config.download_limit_bps = limits.download;
+            config.per_peer_upload_bps = limits.per_peer_upload;
+            config.per_peer_download_bps = limits.per_peer_download;
+            throw Error(answer, why(config));
+        }
+        detail::yes(answer);
+    }
+    peerguard_limits limits() const {
+        peerguard_limits limits{};
+        detail::yes(peerguard_get_limits(handle_.get(), &limits));
+        return limits;
+    }
+    /// Of one peer, bytes per second; no value: as for all peers.
+    void set_peer_limits(const Id &id, std::optional<uint64_t> upload, std::optional<uint64_t> download) {
+        detail::yes(peerguard_set_peer_limits(handle_.get(), &id, upload.value_or(PEERGUARD_NONE),
+                                              download.value_or(PEERGUARD_NONE)));
+    }
+    /// Reports without a permit; returns PEERGUARD_RECORDED_...
+    uint32_t report(const Id &id, uint32_t outcome, std::optional<Nanoseconds> latency = std::nullopt,
+                    peerguard_traffic traffic = {}) {
+        uint32_t recorded = 0;
+        const uint64_t took = detail::nanos(latency, PEERGUARD_ERR_LATENCY);
+        detail::yes(peerguard_report_key(handle_.get(), &id, outcome, took, &traffic, &recorded));
+        return recorded;
+    }
+    /// Takes bytes without a permit; asks neither ban nor breaker.
+    bool take(const Id &id, uint32_t direction, uint64_t bytes) {
+        return detail::yes(peerguard_take(handle_.get(), &id, direction, bytes));
+    }
+    /// One peer as it stands; no value: it has no record.
+    std::optional<peerguard_peer_view> view(const Id &id) const {
+        peerguard_peer_view view;
+        view.struct_size = sizeof view;
+        return detail::yes(peerguard_view(handle_.get(), &id, &view)) ? std::make_optional(view) : std::nullopt;
+    }
+    /// The peers to sync with first, at most `most`.
+    std::vector<Id> sync_candidates(std::size_t most) const {
+        std::vector<Id> ids(most < capacity() ? most : capacity());
+        std::size_t written = 0;
+        detail::yes(peerguard_sync_candidates(handle_.get(), ids.data(), ids.size(), &written));
+        ids.resize(written);
+        return ids;
+    }
     /// What an admit of this peer would say now, with everything behind it; changes nothing.
     Explanation explain(const Id &id) const {
         peerguard_explanation all;
@@ -340,7 +406,11 @@ public:
         int32_t number = 0;
         const int32_t answer = peerguard_exporter_new(handle_.get(), &options, &exporter, &number);
         if (answer == PEERGUARD_ERR_SYSTEM && number != 0) throw Error(answer, std::generic_category().message(number));
-        detail::yes(answer);
+        if (answer < 0) {
+            char why[256] = "";
+            peerguard_exporter_options_check(&options, why, sizeof why);
+            throw Error(answer, why);
+        }
         return Exporter(exporter);
     }
     /// At most `most` of the oldest events that nobody has drained.
@@ -356,15 +426,25 @@ public:
 
 private:
     static uint64_t make(const peerguard_config &config, const peerguard_clock *clock) {
+        if (peerguard_abi_version() != PEERGUARD_ABI_VERSION) {
+            throw Error(PEERGUARD_ERR_UNSUPPORTED, "the library has another interface than the header");
+        }
         peerguard_guard guard = 0;
         const int32_t answer = peerguard_new(&config, clock, &guard);
-        if (answer == PEERGUARD_ERR_CONFIG) {
-            char why[256] = "";
-            peerguard_config_check(&config, why, sizeof why);
-            throw Error(answer, why);
-        }
+        if (answer == PEERGUARD_ERR_CONFIG) throw Error(answer, why(config));
         detail::yes(answer);
         return guard;
+    }
+    /// Which field is wrong, and what it may be.
+    static std::string why(const peerguard_config &config) {
+        char text[256] = "";
+        peerguard_config_check(&config, text, sizeof text);
+        return text;
+    }
+    std::size_t capacity() const {
+        std::size_t peers = 0, capacity = 0;
+        detail::yes(peerguard_occupancy(handle_.get(), &peers, &capacity));
+        return capacity;
     }
     template <class Ask>
     static Answer answer(Ask ask) {

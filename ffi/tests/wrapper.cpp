@@ -51,10 +51,36 @@ int main() {
     auto unknown = guard.explain(id_of(99));
     CHECK(!unknown.verdict && !unknown.view && unknown.events.empty() && *unknown.retry_after() == 0s);
     CHECK(guard.is_banned(id_of(3)) && !peer.check() && !peer.admit().retry_after());
+    CHECK(peer.refusal() && peer.refusal()->reason == PEERGUARD_REASON_BANNED);
     CHECK(guard.unban(id_of(3)) && !guard.unban(id_of(3)));
     guard.force(id_of(3), PEERGUARD_FORCED_OPEN);
     CHECK(!peer.grant_up_to(PEERGUARD_DOWNLOAD, 5) && guard.reset(id_of(3)));
     CHECK_IS(guard.drain_events(100).size(), 5);
+    CHECK(!peer.refusal() && peer.report(PEERGUARD_MESSAGE_SUCCESS) == PEERGUARD_RECORDED_COUNTED);
+
+    // A permit of a temporary answer is moved out of it.
+    auto kept = guard.admit(id_of(4)).permit();
+    try {
+        kept.report(PEERGUARD_SYNC_SUCCESS, -1ms);
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK_IS(error.code(), PEERGUARD_ERR_LATENCY);
+    }
+    CHECK_IS(kept.report(PEERGUARD_SYNC_SUCCESS, 1ms), PEERGUARD_RECORDED_COUNTED);
+    CHECK_IS(guard.report(id_of(4), PEERGUARD_SYNC_SUCCESS), PEERGUARD_RECORDED_COUNTED);
+    CHECK(guard.view(id_of(4))->successful_syncs == 2 && !guard.view(id_of(99)));
+    const auto candidates = guard.sync_candidates(SIZE_MAX);
+    CHECK(candidates.size() == 3 && candidates[0].bytes[0] == 4);
+    guard.set_peer_limits(id_of(4), 1000, std::nullopt);
+    CHECK(guard.take(id_of(4), PEERGUARD_UPLOAD, 900) && !guard.take(id_of(4), PEERGUARD_UPLOAD, 900));
+    auto limits = guard.limits();
+    limits.per_peer_upload = UINT64_MAX;
+    try {
+        guard.update_limits(limits);
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK(std::string(error.what()).find("per_peer_upload_bps must be") != std::string::npos);
+    }
 
     auto options = peerguard::default_exporter_options();
     options.address = "127.0.0.1:0";
@@ -69,6 +95,14 @@ int main() {
     } catch (const peerguard::Error &error) {
         CHECK_IS(error.code(), PEERGUARD_ERR_TEXT);
     }
+    options.timeout = 1;
+    try {
+        guard.exporter(options);
+        CHECK(false);
+    } catch (const peerguard::Error &error) {
+        CHECK(std::string(error.what()).find("timeout must be 1 ms to 1 h") != std::string::npos);
+    }
+    options.timeout = 1000000000;
     const auto address = exporter.address();
     options.address = address.c_str();
     try {
@@ -83,7 +117,7 @@ int main() {
     { auto gone = std::move(other); }
     CHECK(peer.admit());
     try {
-        other.admit(id_of(1));
+        CHECK(!other.admit(id_of(1)));
         CHECK(false);
     } catch (const peerguard::Error &error) {
         CHECK_IS(error.code(), PEERGUARD_ERR_HANDLE);
