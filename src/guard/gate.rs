@@ -71,17 +71,23 @@ impl Inner {
 
     /// A newcomer. Nothing is made: a record comes with the first outcome or the first bytes.
     pub(super) fn admit_unknown(&self, id: &PeerId) -> Result<Ticket, Rejection> {
-        match self.newcomer_refusal(id) {
-            Some(_) => Err(self.no_room(id)),
-            None => Ok(Ticket::plain(id, Hold::Unknown, Tenancy::NONE, Generation::FIRST)),
+        if self.newcomer_refusal(id).is_some() {
+            return Err(self.no_room(id));
         }
+        Ok(Ticket::plain(id, Hold::Unknown, Tenancy::NONE, Generation::FIRST))
     }
 
     /// Why a peer without a record would be refused now: no record can be made for it, and the configuration asks for one.
+    #[inline]
     pub(super) fn newcomer_refusal(&self, id: &PeerId) -> Option<Rejection> {
-        let refused = self.config.newcomers == Newcomers::Refuse
-            && !self.table.has_room(id, &self.site(stripe_of(id), self.clock.now()));
+        let refused = self.config.newcomers == Newcomers::Refuse && !self.has_room(id);
         refused.then(|| Rejection::for_good(Reason::TableFull))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn has_room(&self, id: &PeerId) -> bool {
+        self.table.has_room(id, &self.site(stripe_of(id), self.clock.now()))
     }
 
     /// The refusal of a newcomer that no record can be made for, counted.
