@@ -1296,6 +1296,27 @@ int32_t peerguard_drain_events(peerguard_guard guard,
                                size_t *written,
                                uint64_t *lost);
 
+// Reads the events from number `cursor` on, for a reader who keeps a cursor of its own: nothing is taken from other readers
+// or from `peerguard_drain_events`. Begin with 0, or with what `peerguard_event_count` tells.
+//
+// `events`, `written`: as for `peerguard_drain_events`. `next` receives where to go on. `lost` receives how many before or
+// between these were overwritten; may be NULL. Any thread.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _LENGTH, _STRUCT_SIZE, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_events_since(peerguard_guard guard,
+                               uint64_t cursor,
+                               struct peerguard_event *events,
+                               size_t event_size,
+                               size_t capacity,
+                               size_t *written,
+                               uint64_t *next,
+                               uint64_t *lost);
+
+// Tells how many events there have been: the number of the next one. Any thread, lock-free.
+//
+// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.
+int32_t peerguard_event_count(peerguard_guard guard, uint64_t *count);
+
 // Tells how many peers have a record, and how many can have one. Any thread, lock-free.
 //
 // Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.

@@ -421,6 +421,21 @@ public:
         events.resize(written);
         return events;
     }
+    /// Number of the next event.
+    uint64_t event_count() const {
+        uint64_t count = 0;
+        detail::yes(peerguard_event_count(handle_.get(), &count));
+        return count;
+    }
+    /// At most `most` events from number `cursor` on, which is moved past them; nothing is taken from other readers.
+    std::vector<peerguard_event> events_since(uint64_t &cursor, std::size_t most) const {
+        std::vector<peerguard_event> events(most);
+        std::size_t written = 0;
+        detail::yes(peerguard_events_since(handle_.get(), cursor, events.data(), sizeof(peerguard_event), most, &written,
+                                           &cursor, nullptr));
+        events.resize(written);
+        return events;
+    }
     /// For what this class does not wrap.
     peerguard_guard handle() const noexcept { return handle_.get(); }
 

@@ -69,6 +69,41 @@ func (g *Guard) Events(most int) ([]Event, error) {
 	return events, nil
 }
 
+// EventsSince reads the events from number cursor on, at most most, for a reader with a cursor of its own: it takes nothing
+// from other readers or from [Guard.Events]. Begin with 0 or with [Guard.EventCount], go on with next. Lost tells how many
+// before or between these were overwritten.
+func (g *Guard) EventsSince(cursor uint64, most int) (events []Event, next, lost uint64, err error) {
+	next = cursor
+	var raw [64]C.peerguard_event
+	for len(events) < most {
+		room := min(most-len(events), len(raw))
+		var written C.size_t
+		var goOn, gone C.uint64_t
+		status := C.peerguard_events_since(g.handle, C.uint64_t(next), &raw[0], C.sizeof_peerguard_event,
+			C.size_t(room), &written, &goOn, &gone)
+		runtime.KeepAlive(g)
+		if err := failure(status); err != nil {
+			return events, next, lost, err
+		}
+		for i := range raw[:written] {
+			events = append(events, eventOf(&raw[i]))
+		}
+		next, lost = uint64(goOn), lost+uint64(gone)
+		if int(written) < room {
+			break
+		}
+	}
+	return events, next, lost, nil
+}
+
+// EventCount is how many events there have been: the number of the next one.
+func (g *Guard) EventCount() (uint64, error) {
+	var count C.uint64_t
+	status := C.peerguard_event_count(g.handle, &count)
+	runtime.KeepAlive(g)
+	return uint64(count), failure(status)
+}
+
 func eventOf(e *C.peerguard_event) Event {
 	return Event{
 		Sequence: uint64(e.sequence), At: time.Unix(0, int64(e.at)), Peer: idOf(&e.id), Kind: EventKind(e.kind),

@@ -339,6 +339,13 @@ func TestOperatorsSnapshotAndEvents(t *testing.T) {
 	_, err = guard.Admit(id(3))
 	is(t, err, ForcedOpen)
 	is(t, guard.Force(id(3), NotForced), ErrInvalid)
+	if count := must(guard.EventCount())(t); count != 3 {
+		t.Fatal(count)
+	}
+	newest, next, lost, err := guard.EventsSince(1, math.MaxInt)
+	if err != nil || len(newest) != 2 || newest[0].Kind != EventUnbanned || next != 3 || lost != 0 {
+		t.Fatalf("%+v %d %d %v", newest, next, lost, err)
+	}
 	events := must(guard.Events(2))(t)
 	events = append(events, must(guard.Events(math.MaxInt))(t)...)
 	if len(events) != 3 || events[0].Kind != EventBanned || events[2].Kind.String() != "forced" || events[1].Peer != id(3) {

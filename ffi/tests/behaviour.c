@@ -371,7 +371,7 @@ static void operators(void) {
     peerguard_explanation why;
     peerguard_event events[16];
     size_t written = 0;
-    uint64_t lost = 99;
+    uint64_t next, lost = 99;
     CHECK_IS(peerguard_is_banned(guard, &id), PEERGUARD_NO);
     CHECK_IS(peerguard_unban(guard, &id), PEERGUARD_NO);
     CHECK_IS(peerguard_reset(guard, &id), PEERGUARD_NO);
@@ -401,6 +401,12 @@ static void operators(void) {
     CHECK_IS(peerguard_drain_events(guard, events, sizeof events[0], 2, &written, &lost), PEERGUARD_OK);
     CHECK_IS(written, 2);
     CHECK_IS(lost, 0);
+    CHECK_IS(peerguard_event_count(guard, &next), PEERGUARD_OK);
+    CHECK_IS(next, 6);
+    CHECK_IS(peerguard_events_since(guard, 1, events, sizeof events[0], 16, &written, &next, &lost), PEERGUARD_OK);
+    CHECK(written == 5 && next == 6 && lost == 0 && events[0].sequence == 1 && events[4].kind == PEERGUARD_EVENT_RESET);
+    CHECK_IS(peerguard_events_since(guard, next, events, sizeof events[0], 16, &written, &next, NULL), PEERGUARD_OK);
+    CHECK(written == 0 && next == 6);
     CHECK_IS(peerguard_drain_events(guard, events, sizeof events[0], 16, &written, &lost), PEERGUARD_OK);
     CHECK_IS(written, 4);
     CHECK_IS(events[3].kind, PEERGUARD_EVENT_RESET);

@@ -39,7 +39,7 @@ ENUMS = {"direction": ("PEERGUARD_UPLOAD", ["2", "UINT32_MAX"]),
          "format": ("PEERGUARD_METRICS_OPENMETRICS", ["2", "UINT32_MAX"]),
          "role": ("PEERGUARD_ROLE_READER", ["2", "UINT32_MAX"])}
 SCALARS = {"bytes": "1", "want": "1", "latency": "PEERGUARD_NONE", "duration": "1000000000", "upload": "0",
-           "download": "0", "first": "0"}
+           "download": "0", "first": "0", "cursor": "0"}
 COUNTS = {"count": "2", "capacity": "2", "length": "64"}
 SIZES = {"struct_size": "sizeof(peerguard_config)", "view_size": "sizeof(peerguard_peer_view)",
          "event_size": "sizeof(peerguard_event)"}
@@ -129,7 +129,7 @@ class Param:
         elif self.name == "generation":
             yield "0x4000", "PEERGUARD_ERR_PERMIT"
             yield "UINT32_MAX", "PEERGUARD_ERR_PERMIT"
-        elif self.name in COUNTS:
+        elif self.name in COUNTS and not self.stars:
             if self.function != "peerguard_id_parse":
                 yield "SIZE_MAX", "PEERGUARD_ERR_LENGTH"
             if self.function in ("peerguard_id_parse", "peerguard_exporter_query"):

@@ -55,6 +55,9 @@ int main() {
     CHECK(guard.unban(id_of(3)) && !guard.unban(id_of(3)));
     guard.force(id_of(3), PEERGUARD_FORCED_OPEN);
     CHECK(!peer.grant_up_to(PEERGUARD_DOWNLOAD, 5) && guard.reset(id_of(3)));
+    uint64_t cursor = 1;
+    CHECK_IS(guard.events_since(cursor, 2).size(), 2);
+    CHECK(cursor == 3 && guard.event_count() == 5);
     CHECK_IS(guard.drain_events(100).size(), 5);
     CHECK(!peer.refusal() && peer.report(PEERGUARD_MESSAGE_SUCCESS) == PEERGUARD_RECORDED_COUNTED);
 

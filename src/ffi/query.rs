@@ -172,6 +172,59 @@ pub unsafe extern "C" fn peerguard_drain_events(
     })
 }
 
+/// Reads the events from number `cursor` on, for a reader who keeps a cursor of its own: nothing is taken from other readers
+/// or from `peerguard_drain_events`. Begin with 0, or with what `peerguard_event_count` tells.
+///
+/// `events`, `written`: as for `peerguard_drain_events`. `next` receives where to go on. `lost` receives how many before or
+/// between these were overwritten; may be NULL. Any thread.
+///
+/// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _LENGTH, _STRUCT_SIZE, _HANDLE, _FREED, _REENTRANT.
+///
+/// # Safety
+/// See above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn peerguard_events_since(
+    guard: peerguard_guard,
+    cursor: u64,
+    events: *mut peerguard_event,
+    event_size: usize,
+    capacity: usize,
+    written: *mut usize,
+    next: *mut u64,
+    lost: *mut u64,
+) -> i32 {
+    boundary(|| {
+        if event_size != size_of::<peerguard_event>() {
+            return Err(Failure::StructSize);
+        }
+        // SAFETY: the pointers point to what the header says.
+        let (events, written) = unsafe { (Row::new(events, capacity)?, Place::new(written)?) };
+        // SAFETY: as above.
+        let (next, lost) = unsafe { (Place::new(next)?, Place::optional(lost)?) };
+        let batch = GUARDS.hold(guard)?.events_since(cursor, capacity);
+        written.put(events.fill(batch.events.iter().map(Into::into)));
+        next.put(batch.next);
+        lost.put(batch.lost);
+        Ok(Answer::Yes)
+    })
+}
+
+/// Tells how many events there have been: the number of the next one. Any thread, lock-free.
+///
+/// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.
+///
+/// # Safety
+/// See above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn peerguard_event_count(guard: peerguard_guard, count: *mut u64) -> i32 {
+    boundary(|| {
+        // SAFETY: the pointer points to a number, as the header says.
+        let count = unsafe { Place::new(count)? };
+        count.put(GUARDS.hold(guard)?.event_count());
+        Ok(Answer::Yes)
+    })
+}
+
 /// Tells how many peers have a record, and how many can have one. Any thread, lock-free.
 ///
 /// Returns PEERGUARD_OK; PEERGUARD_ERR_NULL, _ALIGNMENT, _HANDLE, _FREED, _REENTRANT.
