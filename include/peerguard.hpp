@@ -8,8 +8,8 @@
 //     }
 //
 // Errors, which are bugs of the caller's but for a full table and a wrong configuration, are thrown as peerguard::Error. A
-// refusal is not an error. Objects may be used as their handles may: see "Threads" in peerguard.h. A moved-from object has
-// handle 0 and every call on it throws.
+// refusal is not an error. Objects may be used as their handles may: see "Threads" in peerguard.h. A guard, peer, snapshot or
+// exporter that was moved from has handle 0 and every call on it throws; a permit or answer has ended.
 #ifndef PEERGUARD_HPP
 #define PEERGUARD_HPP
 
@@ -149,7 +149,11 @@ public:
     explicit operator bool() const noexcept { return permit_.has_value(); }
     /// The permit, or that of a temporary answer for keeps. Without one it throws std::bad_optional_access.
     Permit &permit() & { return permit_.value(); }
-    Permit permit() && { return std::move(permit_.value()); }
+    Permit permit() && {
+        Permit kept(std::move(permit_.value()));
+        permit_.reset();
+        return kept;
+    }
     const Rejection &rejection() const noexcept { return rejection_; }
     /// No value: never by itself.
     std::optional<Nanoseconds> retry_after() const { return detail::time(rejection_.retry_after); }
@@ -163,15 +167,16 @@ private:
 class Peer {
 public:
     explicit Peer(uint64_t handle) noexcept : handle_(handle) {}
-    Answer admit() {
+    // Not on a temporary: a permit ends before its peer.
+    Answer admit() & {
         return answer([&](auto *permit, auto *no) { return peerguard_peer_admit(handle_.get(), permit, no); });
     }
-    Answer admit_bytes(uint32_t direction, uint64_t bytes) {
+    Answer admit_bytes(uint32_t direction, uint64_t bytes) & {
         return answer([&](auto *permit, auto *no) {
             return peerguard_peer_admit_bytes(handle_.get(), direction, bytes, permit, no);
         });
     }
-    Answer grant_up_to(uint32_t direction, uint64_t want) {
+    Answer grant_up_to(uint32_t direction, uint64_t want) & {
         return answer([&](auto *permit, auto *no) {
             return peerguard_peer_grant_up_to(handle_.get(), direction, want, permit, no);
         });
@@ -306,15 +311,16 @@ public:
     explicit Guard(const peerguard_config &config = default_config(), const peerguard_clock *clock = nullptr)
         : handle_(make(config, clock)) {}
 
-    Answer admit(const Id &id) {
+    // Not on a temporary: a permit ends before its guard.
+    Answer admit(const Id &id) & {
         return answer([&](auto *permit, auto *no) { return peerguard_admit(handle_.get(), &id, permit, no); });
     }
-    Answer admit_bytes(const Id &id, uint32_t direction, uint64_t bytes) {
+    Answer admit_bytes(const Id &id, uint32_t direction, uint64_t bytes) & {
         return answer([&](auto *permit, auto *no) {
             return peerguard_admit_bytes(handle_.get(), &id, direction, bytes, permit, no);
         });
     }
-    Answer grant_up_to(const Id &id, uint32_t direction, uint64_t want) {
+    Answer grant_up_to(const Id &id, uint32_t direction, uint64_t want) & {
         return answer([&](auto *permit, auto *no) {
             return peerguard_grant_up_to(handle_.get(), &id, direction, want, permit, no);
         });
@@ -415,9 +421,10 @@ public:
     }
     /// At most `most` of the oldest events that nobody has drained.
     std::vector<peerguard_event> drain_events(std::size_t most) {
-        std::vector<peerguard_event> events(most);
+        std::vector<peerguard_event> events(some(most));
         std::size_t written = 0;
-        detail::yes(peerguard_drain_events(handle_.get(), events.data(), sizeof(peerguard_event), most, &written, nullptr));
+        detail::yes(peerguard_drain_events(handle_.get(), events.data(), sizeof(peerguard_event), events.size(), &written,
+                                           nullptr));
         events.resize(written);
         return events;
     }
@@ -429,10 +436,10 @@ public:
     }
     /// At most `most` events from number `cursor` on, which is moved past them; nothing is taken from other readers.
     std::vector<peerguard_event> events_since(uint64_t &cursor, std::size_t most) const {
-        std::vector<peerguard_event> events(most);
+        std::vector<peerguard_event> events(some(most));
         std::size_t written = 0;
-        detail::yes(peerguard_events_since(handle_.get(), cursor, events.data(), sizeof(peerguard_event), most, &written,
-                                           &cursor, nullptr));
+        detail::yes(peerguard_events_since(handle_.get(), cursor, events.data(), sizeof(peerguard_event), events.size(),
+                                           &written, &cursor, nullptr));
         events.resize(written);
         return events;
     }
@@ -456,6 +463,8 @@ private:
         peerguard_config_check(&config, text, sizeof text);
         return text;
     }
+    /// More events are not kept.
+    static std::size_t some(std::size_t most) { return most < (1u << 20) ? most : 1u << 20; }
     std::size_t capacity() const {
         std::size_t peers = 0, capacity = 0;
         detail::yes(peerguard_occupancy(handle_.get(), &peers, &capacity));

@@ -163,8 +163,8 @@ func (g *Guard) admitAsked(batch *Batch, ids []PeerID) (int, error) {
 	return int(admitted), nil
 }
 
-// ReportBatch reports for the peers of a batch, in their order, in one call: results[i] for the i-th. Those that were not
-// let in, or have been reported, are left out. It tells how many were reported.
+// ReportBatch reports for the peers of a batch of this guard, in their order, in one call: results[i] for the i-th. Those that
+// were not let in, or have been reported, are left out. It tells how many were reported.
 func (g *Guard) ReportBatch(batch *Batch, results []Result) (int, error) {
 	if len(results) != batch.Len() {
 		return 0, ErrInvalid
@@ -172,7 +172,12 @@ func (g *Guard) ReportBatch(batch *Batch, results []Result) (int, error) {
 	if len(results) == 0 {
 		return 0, nil
 	}
+	batch.reported = false
 	for i := range results {
+		if !batch.Admitted(i) {
+			batch.results[i] = C.peerguard_result{latency: C.PEERGUARD_NONE}
+			continue
+		}
 		latency, err := results[i].latency()
 		if err != nil {
 			return 0, err
@@ -190,10 +195,18 @@ func (g *Guard) ReportBatch(batch *Batch, results []Result) (int, error) {
 	}
 	batch.reported = true
 	reported := 0
+	var first error
 	for _, answer := range batch.answers {
-		if answer == C.PEERGUARD_OK {
+		switch answer {
+		case C.PEERGUARD_OK:
 			reported++
+		case C.PEERGUARD_NO, C.PEERGUARD_ERR_SPENT:
+		default:
+			// Permits of another guard's.
+			if first == nil {
+				first = failure(answer)
+			}
 		}
 	}
-	return reported, nil
+	return reported, first
 }

@@ -14,13 +14,14 @@ static peerguard_clock peerguard_go_clock(uint64_t *nanos) {
 import "C"
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 	"unsafe"
 )
 
-// ManualClock is a clock that stands still until it is moved: for tests and simulations. It may be moved from any goroutine,
-// and one may serve many guards.
+// ManualClock is a clock that stands still until it is moved: for tests and simulations. [NewManualClock] makes one. It may be
+// moved from any goroutine, and may serve many guards.
 type ManualClock struct {
 	// In C's memory and never freed: guards, peers and exporters read it, and end when the garbage collector likes.
 	nanos *uint64
@@ -41,5 +42,12 @@ func (c *ManualClock) Now() time.Duration { return time.Duration(atomic.LoadUint
 // Set sets the clock, forward or back; what lies before the origin is the origin.
 func (c *ManualClock) Set(to time.Duration) { atomic.StoreUint64(c.nanos, uint64(max(to, 0))) }
 
-// Advance moves the clock forward.
-func (c *ManualClock) Advance(by time.Duration) { atomic.AddUint64(c.nanos, uint64(max(by, 0))) }
+// Advance moves the clock forward, at most to the largest time.
+func (c *ManualClock) Advance(by time.Duration) {
+	for {
+		now := atomic.LoadUint64(c.nanos)
+		if atomic.CompareAndSwapUint64(c.nanos, now, min(now+uint64(max(by, 0)), math.MaxInt64)) {
+			return
+		}
+	}
+}

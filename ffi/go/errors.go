@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Errors, for errors.Is. With each of them but ErrInternal nothing was done.
+// Errors, for errors.Is. With each of them but ErrInternal nothing was done, unless the call says else.
 var (
 	// ErrRefused is what every [Refusal] is.
 	ErrRefused = errors.New("peerguard: refused")
@@ -51,7 +51,7 @@ func failure(status C.int32_t) error {
 	case C.PEERGUARD_OK, C.PEERGUARD_NO:
 		return nil
 	case C.PEERGUARD_ERR_FREED, C.PEERGUARD_ERR_HANDLE:
-		// Handles of this package are made by it: what is none is the zero value, or closed.
+		// Handles of this package are made by it: what is none has been closed.
 		return ErrClosed
 	case C.PEERGUARD_ERR_CONFIG:
 		return ErrConfig

@@ -70,6 +70,18 @@ func DefaultExporterOptions() ExporterOptions {
 	}
 }
 
+// check finds what C would not see: its texts end at a 0.
+func (o *ExporterOptions) check() error {
+	for _, text := range []struct{ field, value string }{
+		{"Address", o.Address}, {"Token", o.Token}, {"OperatorToken", o.OperatorToken}, {"Hosts", strings.Join(o.Hosts, ",")},
+	} {
+		if strings.ContainsRune(text.value, 0) {
+			return fmt.Errorf("%w: %s has a 0 in it", ErrText, text.field)
+		}
+	}
+	return nil
+}
+
 // raw writes the options for C; free ends its texts.
 func (o *ExporterOptions) raw() (raw C.peerguard_exporter_options, free func()) {
 	var texts []unsafe.Pointer
@@ -113,6 +125,9 @@ var serving sync.Map
 // The error is a [syscall.Errno] if the address cannot be had, a [ConfigError] if a number is out of its range,
 // [ErrUnsupported] if the library was built without exporters.
 func (g *Guard) NewExporter(options ExporterOptions) (*Exporter, error) {
+	if err := options.check(); err != nil {
+		return nil, err
+	}
 	raw, free := options.raw()
 	defer free()
 	var handle C.peerguard_exporter

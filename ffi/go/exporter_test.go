@@ -112,6 +112,21 @@ func TestAServerThatIsForgottenGoesOn(t *testing.T) {
 	}
 }
 
+func TestATextWithAZeroIsRefused(t *testing.T) {
+	guard := newGuard(t, nil)
+	for _, change := range []func(*ExporterOptions){
+		func(o *ExporterOptions) { o.Address = "127.0.0.1:0\x00x" },
+		func(o *ExporterOptions) { o.Token = "\x00secret" },
+		func(o *ExporterOptions) { o.OperatorToken = "a\x00secret" },
+		func(o *ExporterOptions) { o.Hosts = []string{"one", "t\x00wo"} },
+	} {
+		options := DefaultExporterOptions()
+		change(&options)
+		_, err := guard.NewExporter(options)
+		is(t, err, ErrText)
+	}
+}
+
 func TestAServerListensUntilItIsClosed(t *testing.T) {
 	guard := newGuard(t, nil)
 	exporter := must(guard.Serve("127.0.0.1:0"))(t)

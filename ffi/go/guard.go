@@ -28,7 +28,7 @@ import (
 	"unsafe"
 )
 
-// Guard is breaker, reputation and byte limits of every peer, under one gate.
+// Guard is breaker, reputation and byte limits of every peer, under one gate. [New] makes one.
 type Guard struct {
 	handle C.peerguard_guard
 	memory *memory
@@ -57,6 +57,9 @@ func New(config Config) (*Guard, error) { return newGuardBy(config, nil) }
 
 // NewWithClock is New for a guard that goes by a clock of the caller's.
 func NewWithClock(config Config, clock *ManualClock) (*Guard, error) {
+	if clock == nil || clock.nanos == nil {
+		return nil, ErrInvalid
+	}
 	raw := clock.raw()
 	return newGuardBy(config, &raw)
 }

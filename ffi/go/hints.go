@@ -175,6 +175,19 @@ func (h *hints) record(slot uint32) unsafe.Pointer {
 	return unsafe.Add(h.records, uintptr(slot)*h.stride)
 }
 
+// isOthers tells whether the record in a slot is of another peer with the same hints: so that two such do not drive out each
+// other.
+func (h *hints) isOthers(slot uint32, sum uint64) bool {
+	record := h.record(slot)
+	key := (*[4]uint64)(unsafe.Add(record, h.key))
+	var id PeerID
+	for i := range key {
+		binary.LittleEndian.PutUint64(id[8*i:], atomic.LoadUint64(&key[i]))
+	}
+	theirs := h.hash(&id)
+	return theirs != sum && (theirs^sum)&h.last == 0 && h.tag(theirs) == h.tag(sum)
+}
+
 // note remembers where a peer was seen.
 func (h *hints) note(sum uint64, slot uint32) {
 	set := h.set(sum)
@@ -183,7 +196,7 @@ func (h *hints) note(sum uint64, slot uint32) {
 	for i := range uint64(hintWays) {
 		way := wayOf(sum, i)
 		hint := atomic.LoadUint32(&set[way])
-		if hint != 0 && hint^h.tag(sum) <= h.slotMask {
+		if hint != 0 && hint^h.tag(sum) <= h.slotMask && !h.isOthers(hint&h.slotMask-1, sum) {
 			place, taken = way, false
 			break
 		}

@@ -89,6 +89,38 @@ func TestARecordIsNobodyElses(t *testing.T) {
 	}
 }
 
+// Two peers whose hints look alike do not drive out each other's.
+func TestHintsThatLookAlikeLieSideBySide(t *testing.T) {
+	guard := newGuard(t, func(c *Config) { c.MaxPeers = 4096 })
+	h := guard.hints
+	type place struct {
+		set uint64
+		tag uint32
+	}
+	seen := map[place]PeerID{}
+	for n := uint64(0); ; n++ {
+		var one PeerID
+		binary.LittleEndian.PutUint64(one[:], n)
+		sum := h.hash(&one)
+		at := place{sum & h.last, h.tag(sum)}
+		other, ok := seen[at]
+		seen[at] = one
+		if !ok {
+			continue
+		}
+		for _, peer := range []PeerID{one, other, one} {
+			must(guard.Report(peer, Result{Outcome: SyncSuccess}))(t)
+			must(guard.Admit(peer))(t)
+		}
+		for _, peer := range []PeerID{one, other} {
+			if _, known := h.find(&peer, h.hash(&peer)); !known {
+				t.Fatal("forgotten")
+			}
+		}
+		return
+	}
+}
+
 func TestAHintedPermitIsTheCallsPermit(t *testing.T) {
 	guard := newGuard(t, nil)
 	for range 3 {

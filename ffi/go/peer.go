@@ -39,7 +39,8 @@ type Peer struct {
 // shut is a gate word that admits nobody, so that the call tells why.
 var shut uint64 = C.PEERGUARD_GATE_CLOSED_MASK
 
-// Peer finds the peer's record, makes it if there is none, and holds it until Close.
+// Peer finds the peer's record, makes it if there is none, and holds it until Close, or until the Peer is forgotten and
+// collected.
 func (g *Guard) Peer(id PeerID) (*Peer, error) {
 	g.memory.watch()
 	var handle C.peerguard_peer

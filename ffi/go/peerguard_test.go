@@ -288,9 +288,19 @@ func TestABatchIsManyPeersInOneCall(t *testing.T) {
 	recorded(6, false)
 	_, err := guard.ReportBatch(&batch, results[1:])
 	is(t, err, ErrInvalid)
+	must(guard.AdmitBatch(&batch, ids))(t)
+	// Of the peer that was refused nothing is asked.
+	results[5] = Result{Outcome: 99, Latency: -1}
 	results[1].Latency = -1
 	_, err = guard.ReportBatch(&batch, results)
 	is(t, err, ErrLatency)
+	results[1].Latency = 0
+	_, err = newGuard(t, nil).ReportBatch(&batch, results)
+	is(t, err, ErrPermit)
+	if reported := must(guard.ReportBatch(&batch, results))(t); reported != 63 {
+		t.Fatal(reported)
+	}
+	must(guard.AdmitBatch(&batch, ids))(t)
 	if allocations := testing.AllocsPerRun(20, func() { guard.AdmitBatch(&batch, ids) }); allocations != 0 {
 		t.Fatal(allocations, "allocations")
 	}
@@ -452,5 +462,14 @@ func TestAManualClockStandsUntilItIsMoved(t *testing.T) {
 	clock.Set(3)
 	if clock.Now() != 3 {
 		t.Fatal(clock.Now())
+	}
+	clock.Set(Forever)
+	clock.Advance(Forever)
+	if clock.Now() != Forever {
+		t.Fatal(clock.Now())
+	}
+	for _, none := range []*ManualClock{nil, {}} {
+		_, err := NewWithClock(DefaultConfig(), none)
+		is(t, err, ErrInvalid)
 	}
 }

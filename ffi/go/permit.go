@@ -61,7 +61,7 @@ const (
 	// Stale: the permit was of an earlier period: counters and reputation took the result, the breaker did not.
 	Stale Recorded = C.PEERGUARD_RECORDED_STALE
 	// Ignored: nothing for the breaker: a neutral outcome, a ban, a forced or open breaker, or a report without permit while
-	// it is half-open.
+	// it is half-open and no probe of [Guard.ShouldCommunicate] is out.
 	Ignored Recorded = C.PEERGUARD_RECORDED_IGNORED
 	// Untracked: no record could be made for the peer; only the totals took the result.
 	Untracked Recorded = C.PEERGUARD_RECORDED_UNTRACKED

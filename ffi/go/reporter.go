@@ -5,7 +5,10 @@ package peerguard
 */
 import "C"
 
-import "runtime"
+import (
+	"errors"
+	"runtime"
+)
 
 // reporterRoom is how many reports a Reporter collects.
 const reporterRoom = 64
@@ -13,13 +16,13 @@ const reporterRoom = 64
 // Reporter hands reports over in bulk, so that many share one cgo call. It is for one goroutine at a time, which reports
 // often; make one for each.
 //
-// Successes of permits without a probe wait until 64 are together, or [Reporter.Flush]; they do not move a breaker that is
-// closed. Everything else is handed over at once, after what waits, in the order in which it came. What waits counts from
-// when it is handed over: flush before a pause. Nothing is lost when a Reporter is forgotten, but it may take until the
-// garbage is collected; what waits when the guard is closed is.
+// Successes of permits without a probe wait until 64 are together, or [Reporter.Flush]. Everything else is handed over at once,
+// after what waits, in the order in which it came. What waits counts from when it is handed over, and until then it clears no
+// failure, is part of no rate and raises no score: so report all results of one peer through one Reporter, and flush before a
+// pause. Nothing is lost when a Reporter is forgotten, but it may take until the garbage is collected; what waits when the
+// guard is closed is.
 //
-// It takes the permits of its guard, and those that a [Peer] of it gave without a call. What was granted by another call of a
-// Peer, or by another guard, is reported at once and by itself.
+// It takes the permits of its guard and of the guard's peers. Those of another guard are reported at once and by themselves.
 type Reporter struct {
 	queue   *reports
 	cleanup runtime.Cleanup
@@ -57,10 +60,11 @@ func (q *reports) take(permit *Permit, result Result) error {
 	var ofGuard C.peerguard_permit
 	if permit.guard != q.guard {
 		if !q.guard.adopt(permit, &ofGuard) {
-			_, err := permit.Report(result)
-			return err
+			return q.pass(permit, result)
 		}
 		raw = &ofGuard
+	} else if q.guard.closed.Load() {
+		return errors.Join(ErrClosed, q.flush())
 	}
 	latency, err := result.latency()
 	if err != nil {
@@ -82,12 +86,22 @@ func (q *reports) take(permit *Permit, result Result) error {
 		outcome: C.uint32_t(result.Outcome),
 	}
 	q.waiting++
-	permit.raw.state = 2
 	waits := result.Outcome <= MessageSuccess && permit.raw.probe == 0
+	permit.raw.state, permit.raw.bytes, permit.raw.probe = 2, 0, 0
 	if waits && q.waiting < reporterRoom {
 		return nil
 	}
 	return q.flush()
+}
+
+// pass lets a permit go its own way: that of a peer of this guard after what waits.
+func (q *reports) pass(permit *Permit, result Result) error {
+	var waited error
+	if permit.peer != nil && permit.peer.memory == q.guard.memory {
+		waited = q.flush()
+	}
+	_, err := permit.Report(result)
+	return errors.Join(err, waited)
 }
 
 // Flush hands over what waits.

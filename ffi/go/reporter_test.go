@@ -127,18 +127,52 @@ func TestWhatAReporterRefuses(t *testing.T) {
 	if successes(t, other, id(2)) != 1 || successes(t, guard, id(3)) != 1 {
 		t.Fatal("not reported")
 	}
-	late := must(peer.Admit())(t)
-	peer.Close()
-	is(t, reporter.Report(&late, Result{Outcome: MessageSuccess}), ErrClosed)
 	if err := reporter.Report(&permit, Result{Outcome: MessageSuccess}); err != nil {
 		t.Fatal(err)
 	}
+	late := must(peer.Admit())(t)
+	peer.Close()
+	is(t, reporter.Report(&late, Result{Outcome: MessageSuccess}), ErrClosed)
+	first, second := must(guard.Admit(id(1)))(t), must(guard.Admit(id(1)))(t)
+	if err := reporter.Report(&first, Result{Outcome: MessageSuccess}); err != nil {
+		t.Fatal(err)
+	}
 	guard.Close()
-	is(t, reporter.Close(), ErrClosed)
+	is(t, reporter.Report(&second, Result{Outcome: MessageSuccess}), ErrClosed)
+	if err := reporter.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := reporter.Close(); err != nil {
 		t.Fatal(err)
 	}
 	is(t, reporter.Report(&permit, Result{}), ErrClosed)
+}
+
+// What a peer gave by a call is reported by a call of its own, in its turn.
+func TestAReporterKeepsTheOrderOfAPeersReports(t *testing.T) {
+	guard := newGuard(t, nil)
+	peer := must(guard.Peer(id(1)))(t)
+	defer peer.Close()
+	reporter := guard.Reporter()
+	defer reporter.Close()
+	for range 6 {
+		loaded := must(peer.Admit())(t)
+		called := must(peer.AdmitBytes(Upload, 5))(t)
+		for _, one := range []struct {
+			permit  *Permit
+			outcome Outcome
+		}{{&loaded, MessageSuccess}, {&called, Timeout}} {
+			if err := reporter.Report(one.permit, Result{Outcome: one.outcome}); err != nil {
+				t.Fatal(err)
+			}
+			if one.permit.Bytes() != 0 || one.permit.IsProbe() {
+				t.Fatalf("%+v", one.permit)
+			}
+		}
+	}
+	if view, _, _ := guard.View(id(1)); view.State != StateClosed || view.Timeouts != 6 || view.SuccessfulMessages != 6 {
+		t.Fatalf("%+v", view)
+	}
 }
 
 func TestAReporterCollectsAPeersPermits(t *testing.T) {

@@ -42,7 +42,7 @@ type Totals struct {
 
 // Denied counts the requests that were refused for a reason.
 func (t *Totals) Denied(reason Reason) uint64 {
-	if int(reason) >= len(t.denied) {
+	if uint64(reason) >= uint64(len(t.denied)) {
 		return 0
 	}
 	return t.denied[reason]
