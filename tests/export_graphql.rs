@@ -173,6 +173,15 @@ async fn errors_bear_codes() {
     assert_eq!(refused(&schema, "{ getNothing }").await, "GRAPHQL_VALIDATION_FAILED");
     assert_eq!(refused(&schema, "{ getCircuitBreakerSummary {").await, "GRAPHQL_PARSE_FAILED");
     assert_eq!(refused(&schema, "").await, "GRAPHQL_PARSE_FAILED");
+    for whole in [
+        "query A { __typename } query B { __typename }",
+        "query($p: String!) { getPeerReputation(peerId: $p) { score } }",
+        "subscription { peerEvents { lost } }",
+    ] {
+        assert_eq!(refused(&schema, whole).await, "GRAPHQL_VALIDATION_FAILED");
+    }
+    let unknown = codes(&schema.execute(Request::new("query A { __typename }").operation_name("B")).await);
+    assert_eq!(unknown, ["GRAPHQL_VALIDATION_FAILED"]);
     let mutation = codes(&schema.execute("mutation { unbanPeer(peerId: \"x\") }").await);
     assert!(!mutation.is_empty() && mutation.iter().all(|code| code == "GRAPHQL_VALIDATION_FAILED"), "{mutation:?}");
 }
@@ -245,6 +254,49 @@ async fn costly_requests_are_refused_before_they_cost() {
     assert_eq!(refused(&schema, &chain).await, "QUERY_TOO_DEEP");
     let circle = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }";
     assert_eq!(refused(&schema, circle).await, "QUERY_TOO_DEEP");
+}
+
+/// Wherever a variable is mentioned its value is copied: with both unbounded, a megabyte of request is hundreds of gigabytes.
+#[tokio::test]
+async fn variables_are_few_and_small() {
+    let (guard, _hand) = guard();
+    let schema = schema(&Publisher::new(&guard));
+    let with = |query: &str, value: Value| Request::new(query).variables(Variables::from_json(json!({"v": value})));
+    let refused = async |request: Request| {
+        let start = Instant::now();
+        let codes = codes(&schema.execute(request).await);
+        assert!(start.elapsed() < Duration::from_secs(5), "refused after {:?}", start.elapsed());
+        codes
+    };
+    let often = format!("query($v: Int) {{ getTopPeersByReputation(limit: [{}]) {{ peerId }} }}", "$v ".repeat(2000));
+    assert_eq!(refused(with(&often, json!(1))).await, ["QUERY_TOO_COMPLEX"]);
+    let once = "query($v: String!) { getPeerReputation(peerId: $v) { score } }";
+    for large in [json!(vec![0; 100_000]), json!("x".repeat(100_000)), json!({"a".repeat(20_000): [{}]})] {
+        assert_eq!(refused(with(once, large)).await, ["QUERY_TOO_COMPLEX"]);
+    }
+    let default =
+        format!("query($v: String = \"{}\") {{ getPeerReputation(peerId: $v) {{ score }} }}", "x".repeat(2000));
+    assert_eq!(refused(Request::new(default)).await, ["QUERY_TOO_COMPLEX"]);
+    let name = format!("{{ {} }}", "x".repeat(100_000));
+    assert_eq!(refused(Request::new(name)).await, ["QUERY_TOO_COMPLEX"]);
+    let hidden = format!("{{ a(b: [\"\"\"x\" {}", "[".repeat(100_000));
+    assert_eq!(refused(Request::new(hidden)).await, ["GRAPHQL_PARSE_FAILED"]);
+    assert!(schema.execute(with(once, json!(peer(1).to_string()))).await.errors.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_asked_of_the_schema_itself_has_its_price() {
+    let (guard, _hand) = guard();
+    let schema = schema(&Publisher::new(&guard));
+    let many: String = (0..1000).map(|n| format!(" a{n}: description")).collect();
+    for query in [
+        format!("{{ __schema {{ types {{ fields {{ {many} }} }} }} }}"),
+        format!("{{ ...F }} fragment F on Query {{ __type(name: \"Query\") {{ {many} }} }}"),
+        "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }".to_owned(),
+    ] {
+        assert_eq!(refused(&schema, &query).await, "QUERY_TOO_COMPLEX");
+    }
+    assert_eq!(data(&schema, "{ __type(name: \"Query\") { name } }").await["__type"]["name"], "Query");
 }
 
 #[tokio::test]
@@ -351,6 +403,25 @@ async fn mutations_do_what_they_say_if_the_node_allows_it() {
         assert_eq!(codes(&response), [code], "{mutation}");
     }
     assert!(!guard.is_banned(&id));
+}
+
+#[tokio::test]
+async fn a_subscription_is_one_list() {
+    let (guard, _hand) = guard();
+    let schema = schema(&Publisher::new(&guard));
+    let first = async |query: &str| {
+        let answer = schema.execute_stream(query).next().await.unwrap();
+        codes(&answer)
+    };
+    let many: String = (0..1000).map(|n| format!(" a{n}: peerId")).collect();
+    let large = format!("subscription {{ peerEvents(since: 0) {{ events {{ {many} }} }} }}");
+    assert_eq!(first(&large).await, ["QUERY_TOO_COMPLEX"]);
+    for two in [
+        "subscription { peerEvents { lost } b: peerEvents { lost } }",
+        "subscription { ...F } fragment F on Subscription { peerEvents { lost } b: peerEvents { lost } }",
+    ] {
+        assert_eq!(first(two).await, ["GRAPHQL_VALIDATION_FAILED"]);
+    }
 }
 
 #[tokio::test]

@@ -37,13 +37,16 @@ pub use mutation::{Action, Authorisation, Mutation};
 pub use original::ResilienceQuery;
 pub use records::RecordQuery;
 pub use safeguards::Safeguards;
+#[cfg(feature = "http")]
+pub(crate) use safeguards::is_followed;
 pub use subscription::Subscription;
 
 use crate::snapshot::Publisher;
 
 /// Deepest nesting of a request.
 pub const MAX_DEPTH: usize = 16;
-/// Largest complexity of a request: its fields, those of lists by a tenth of their length, and 100 for each list.
+/// Largest complexity of a request: its fields, those of lists by a tenth of their length, and 100 for each list. A message of
+/// the subscription is a list of 256.
 pub const MAX_COMPLEXITY: usize = 3000;
 /// Longest list that a query gives.
 pub const MAX_LIST: i64 = 1000;

@@ -6,15 +6,22 @@
 
 use std::collections::HashMap;
 
-use async_graphql::Name;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{Name, Value};
 
-/// What a text would cost the parser.
+/// What a text would cost the parser and the validation.
+#[derive(Default)]
 pub(super) struct Measure {
     /// Deepest nesting of brackets.
     pub(super) nesting: usize,
     /// Names, numbers, strings and opening brackets.
     pub(super) tokens: usize,
+    /// Bytes of the longest of them.
+    pub(super) longest: usize,
+    /// Mentions of variables: each is given a copy of its value.
+    pub(super) variables: usize,
+    /// A block string is not closed. By GraphQL's grammar there is no such text; the parser would read on behind `""`.
+    pub(super) unclosed: bool,
 }
 
 /// Measures a text; brackets and words in strings and comments are left out.
@@ -22,57 +29,165 @@ pub(super) struct Measure {
 /// Reads strings as GraphQL's grammar does, so that nothing can be hidden from it that the parser would see.
 pub(super) fn measure(query: &str) -> Measure {
     let text = query.as_bytes();
-    let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0, 0, 0);
+    let mut measure = Measure::default();
+    let (mut depth, mut at) = (0_usize, 0);
     while let Some(&byte) = text.get(at) {
+        let rest = &text[at..];
         at += match byte {
             b'{' | b'[' | b'(' => {
                 depth += 1;
-                deepest = deepest.max(depth);
-                tokens += 1;
-                1
+                measure.nesting = measure.nesting.max(depth);
+                measure.token(1)
             }
             b'}' | b']' | b')' => {
                 depth = depth.saturating_sub(1);
                 1
             }
-            b'#' => text[at..].iter().take_while(|&&byte| byte != b'\n' && byte != b'\r').count(),
-            b'"' => {
-                tokens += 1;
-                string_length(&text[at..])
+            b'$' => {
+                measure.variables += 1;
+                1
             }
-            _ if is_of_word(&byte) => {
-                tokens += 1;
-                text[at..].iter().take_while(|byte| is_of_word(byte)).count()
-            }
+            b'#' => rest.iter().take_while(|&&byte| byte != b'\n' && byte != b'\r').count(),
+            b'"' => match string_length(rest) {
+                Some(length) => measure.token(length),
+                None => {
+                    measure.unclosed = true;
+                    return measure;
+                }
+            },
+            _ if is_of_word(&byte) => measure.token(rest.iter().take_while(|byte| is_of_word(byte)).count()),
             _ => 1,
         };
     }
-    Measure { nesting: deepest, tokens }
+    measure
+}
+
+impl Measure {
+    /// Counts a token; returns its length.
+    fn token(&mut self, length: usize) -> usize {
+        self.tokens += 1;
+        self.longest = self.longest.max(length);
+        length
+    }
 }
 
 fn is_of_word(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
-/// Length of the string that a text begins with, to its closing quotes, or to where the grammar ends it unclosed.
-fn string_length(text: &[u8]) -> usize {
+/// Length of the string that a text begins with, to its closing quotes; `None` for a block string without. Another that is not
+/// closed ends with its line.
+fn string_length(text: &[u8]) -> Option<usize> {
     if let Some(block) = text.strip_prefix(b"\"\"\"") {
         let mut at = 0;
-        while at < block.len() && !block[at..].starts_with(b"\"\"\"") {
-            at += if block[at..].starts_with(b"\\\"\"\"") { 4 } else { 1 };
+        while !block.get(at..)?.starts_with(b"\"\"\"") {
+            at += if block.get(at..)?.starts_with(b"\\\"\"\"") { 4 } else { 1 };
+            if at >= block.len() {
+                return None;
+            }
         }
-        return (at + 6).min(text.len());
+        return Some(at + 6);
     }
     let mut at = 1;
     while let Some(&byte) = text.get(at) {
         match byte {
-            b'"' => return at + 1,
+            b'"' => return Some(at + 1),
             b'\\' => at += 2,
-            b'\n' | b'\r' => return at,
+            b'\n' | b'\r' => return Some(at),
             _ => at += 1,
         }
     }
-    text.len()
+    Some(text.len())
+}
+
+/// What variables weigh: 64 bytes for each value, and those of texts and names.
+pub(super) fn weight(value: &Value) -> usize {
+    const EACH: usize = 64;
+    EACH + match value {
+        Value::String(text) => text.len(),
+        Value::List(values) => values.iter().map(weight).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        _ => 0,
+    }
+}
+
+/// How an introspection is taken apart: its fields, and how deep its lists are nested. Those of the schema's own description
+/// have no price of their own.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Introspection {
+    pub(super) fields: usize,
+    pub(super) lists: usize,
+}
+
+/// Lists of `__Schema` and `__Type`.
+const LISTS: [&str; 8] =
+    ["types", "directives", "fields", "inputFields", "args", "interfaces", "enumValues", "possibleTypes"];
+
+/// Measures what a document asks of the schema itself; fragments count as often as they are spread.
+pub(super) fn introspection(document: &ExecutableDocument) -> Introspection {
+    let mut known = HashMap::new();
+    let operations = document.operations.iter();
+    operations
+        .map(|(_, operation)| of_schema(document, &operation.node.selection_set.node, false, &mut known))
+        .fold(Introspection::default(), Introspection::and)
+}
+
+impl Introspection {
+    fn and(self, other: Self) -> Self {
+        Self { fields: self.fields.saturating_add(other.fields), lists: self.lists.max(other.lists) }
+    }
+}
+
+/// `inside`: what is asked of here is the schema.
+fn of_schema<'a>(
+    document: &'a ExecutableDocument,
+    set: &'a SelectionSet,
+    inside: bool,
+    known: &mut HashMap<(&'a Name, bool), Introspection>,
+) -> Introspection {
+    let mut sum = Introspection::default();
+    for selection in &set.items {
+        sum = sum.and(match &selection.node {
+            Selection::Field(field) => {
+                let name = field.node.name.node.as_str();
+                let begins = matches!(name, "__schema" | "__type");
+                let below = of_schema(document, &field.node.selection_set.node, inside || begins, known);
+                Introspection {
+                    fields: below.fields.saturating_add(inside.into()),
+                    lists: below.lists + usize::from(inside && LISTS.contains(&name)),
+                }
+            }
+            Selection::InlineFragment(inline) => of_schema(document, &inline.node.selection_set.node, inside, known),
+            Selection::FragmentSpread(spread) => {
+                let name = &spread.node.fragment_name.node;
+                match (known.get(&(name, inside)), document.fragments.get(name)) {
+                    (Some(&asked), _) => asked,
+                    (None, None) => Introspection::default(),
+                    (None, Some(fragment)) => {
+                        // Nothing, while it is being measured: that ends a circle.
+                        known.insert((name, inside), Introspection::default());
+                        let asked = of_schema(document, &fragment.node.selection_set.node, inside, known);
+                        known.insert((name, inside), asked);
+                        asked
+                    }
+                }
+            }
+        });
+    }
+    sum
+}
+
+/// Fields at the root of a set; those of its fragments, too, of which none may spread itself.
+pub(super) fn roots(document: &ExecutableDocument, set: &SelectionSet) -> usize {
+    let of = |selection: &Selection| match selection {
+        Selection::Field(_) => 1,
+        Selection::InlineFragment(inline) => roots(document, &inline.node.selection_set.node),
+        Selection::FragmentSpread(spread) => document
+            .fragments
+            .get(&spread.node.fragment_name.node)
+            .map_or(0, |fragment| roots(document, &fragment.node.selection_set.node)),
+    };
+    set.items.iter().map(|selection| of(&selection.node)).fold(0, usize::saturating_add)
 }
 
 /// Fields of all operations, those of a fragment as often as it is spread; saturates. A fragment that spreads itself
@@ -162,9 +277,16 @@ mod tests {
         assert_eq!(nesting("{ a(b: \"\"\"}}}\\\"\"\"}} \" }}\"\"\") { c } }"), 2);
         // A comment or a string must not hide closing brackets that are not there.
         assert_eq!(nesting("{ #}\n{ #}\r{ \"}\" { \"\"\"}\"\"\" {"), 5);
-        for unclosed in ["\"", "\"\\", "\"\"\"", "\"\"\"\\\"\"\"", "#", "{\"abc\\"] {
-            assert!(nesting(unclosed) <= 1);
+        for unclosed in ["\"", "\"\\", "#", "{\"abc\\"] {
+            assert!(nesting(unclosed) <= 1 && !measure(unclosed).unclosed);
         }
+        // The parser would read on behind `""`.
+        for unclosed in
+            ["\"\"\"", "\"\"\"\\\"\"\"", "\"\"\"\"", "\"\"\"\"\"", "{ a(b: [\"\"\"x\" [[[[", "\"\"\"\n\\\"\"\"\n"]
+        {
+            assert!(measure(unclosed).unclosed, "{unclosed}");
+        }
+        assert!(!measure("\"\"\"\"\"\"").unclosed);
         assert_eq!(nesting(&"[".repeat(1_000_000)), 1_000_000);
     }
 

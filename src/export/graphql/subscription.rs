@@ -6,7 +6,7 @@ use async_graphql::futures_util::Stream;
 use async_graphql::futures_util::stream;
 use async_graphql::{Context, Result, SimpleObject};
 
-use super::error::peer_id;
+use super::error::{list_complexity, peer_id};
 use super::records::PeerEvent;
 use crate::guard::PeerGuard;
 use crate::id::PeerId;
@@ -62,6 +62,7 @@ impl Follower {
 impl Subscription {
     /// Transitions, bans and evictions of all peers, or of one, from now on or from event number `since` on. A reader that
     /// is too slow is told how many events it lost. Needs tokio's timer.
+    #[graphql(complexity = "list_complexity(Some(BATCH as i64), child_complexity)")]
     async fn peer_events(
         &self,
         ctx: &Context<'_>,
