@@ -251,9 +251,9 @@ fn a_thousand_slow_clients_are_cut_off_within_ten_seconds_while_others_are_serve
         assert!(end != Err(std::io::ErrorKind::WouldBlock), "client {n} is still connected");
         let text = String::from_utf8_lossy(&came[..came.len().min(4096)]);
         match slow {
-            Slow::Silent | Slow::HalfAHead | Slow::HalfABody => {
-                assert!(text.starts_with("HTTP/1.1 408"), "client {n}: {text}");
-            }
+            Slow::Silent | Slow::HalfAHead => assert!(text.starts_with("HTTP/1.1 408"), "client {n}: {text}"),
+            // Or it was one of too many that announce a large one.
+            Slow::HalfABody => assert!(text.starts_with("HTTP/1.1 408") || text.contains("BUSY"), "client {n}: {text}"),
             Slow::Idle => assert!(text.starts_with("HTTP/1.1 200"), "client {n}: {text}"),
             Slow::Deaf => assert!(came.len() < whole, "client {n} was sent all"),
             // What it went on sending may have cost it the server's last words.

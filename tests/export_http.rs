@@ -208,6 +208,92 @@ fn events_come_as_they_happen() {
     assert!(came.contains("event: next\ndata: {") && came.contains("banned"));
 }
 
+/// A stream of events is for who follows them: other queries are answered in their turn, however they are asked for.
+#[test]
+fn a_query_that_asks_for_events_is_answered_once() {
+    let (_guard, _publisher, serving) = site(HttpOptions::default());
+    let body = json!({"query": "{ getCircuitBreakerSummary { open } }"}).to_string();
+    let ask = |accept: &str| post_with(serving.address(), &body, &format!("{JSON}accept: {accept}\r\n"));
+    let event = ask("text/event-stream");
+    assert!(event.head.contains("content-type: text/event-stream") && event.head.contains("content-length"));
+    let text = event.text();
+    assert!(text.starts_with("event: next\ndata: {\"data\":{\"getCircuitBreakerSummary\":{\"open\":1}}"), "{text}");
+    assert!(text.ends_with("\n\nevent: complete\ndata:\n\n"), "{text}");
+    let json = ask("application/json, text/event-stream").json();
+    assert_eq!(json["data"]["getCircuitBreakerSummary"]["open"], 1);
+}
+
+#[test]
+fn followers_are_not_more_than_a_few() {
+    let (_guard, _publisher, serving) = site(HttpOptions::default());
+    let body = json!({"query": "subscription { peerEvents { lost } }"}).to_string();
+    let follow = || {
+        let mut stream = connect(serving.address());
+        let head = format!("host: localhost\r\naccept: text/event-stream\r\n{JSON}content-length: {}", body.len());
+        write!(stream, "POST /graphql HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).unwrap();
+        (stream, String::from_utf8_lossy(&first).into_owned())
+    };
+    let followers: Vec<_> = (0..64).map(|_| follow()).collect();
+    assert!(followers.iter().all(|(_, first)| first == "HTTP/1.1 200"));
+    assert_eq!(follow().1, "HTTP/1.1 503");
+    assert_eq!(query(serving.address(), "{ __typename }").status, 200);
+}
+
+/// Of the second half of the places each is for one request.
+#[test]
+fn kept_connections_take_half_of_the_places_at_most() {
+    let (_guard, _publisher, serving) = site(HttpOptions { max_connections: 4, ..HttpOptions::default() });
+    let kept = || {
+        let mut stream = connect(serving.address());
+        write!(stream, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut came = Vec::new();
+        let mut part = [0; 1024];
+        while !came.ends_with(b"}") {
+            let n = stream.read(&mut part).unwrap();
+            assert!(n != 0, "{}", String::from_utf8_lossy(&came));
+            came.extend_from_slice(&part[..n]);
+        }
+        (stream, String::from_utf8_lossy(&came).to_ascii_lowercase().contains("connection: close"))
+    };
+    let connections: Vec<_> = (0..3).map(|_| kept()).collect();
+    assert_eq!(connections.iter().map(|(_, closes)| *closes).collect::<Vec<_>>(), [false, false, true]);
+}
+
+/// Readers who are slow with large answers hold up other readers, but not an operator.
+#[test]
+fn an_operator_does_not_wait_for_readers() {
+    let options = HttpOptions {
+        operator_token: Some("operator".into()),
+        timeout: Duration::from_secs(60),
+        ..HttpOptions::default()
+    };
+    let (guard, publisher, serving) = site(options);
+    for n in 0..1000 {
+        guard.record_success(&peer(n), None).unwrap();
+    }
+    publisher.publish_now();
+    let many: String = (0..28).map(|n| format!(" a{n}: peerId")).collect();
+    let large = json!({"query": format!("{{ getPeerRecords(limit: 1000) {{ peers {{ {many} }} }} }}")}).to_string();
+    let deaf = || {
+        let mut stream = connect(serving.address());
+        let head = format!("host: localhost\r\n{JSON}content-length: {}", large.len());
+        write!(stream, "POST /graphql HTTP/1.1\r\n{head}\r\n\r\n{large}").unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        stream
+    };
+    let _turns = [deaf(), deaf()];
+    let ban = json!({"query": format!("mutation {{ banPeer(peerId: \"{}\") }}", peer(7))}).to_string();
+    let start = Instant::now();
+    let banned = post_with(serving.address(), &ban, &format!("{JSON}authorization: Bearer operator\r\n"));
+    assert_eq!(banned.json()["data"]["banPeer"], true);
+    assert!(start.elapsed() < Duration::from_secs(10), "after {:?}", start.elapsed());
+    assert!(guard.is_banned(&peer(7)));
+}
+
 #[test]
 fn dropping_the_server_frees_its_address() {
     let (guard, publisher, serving) = site(HttpOptions::default());

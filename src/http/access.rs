@@ -27,9 +27,9 @@ fn digest(token: &[u8]) -> [u8; 32] {
 
 impl Access {
     pub(super) fn new(options: &HttpOptions) -> Self {
-        // An empty token is none: nobody can be asked to send it.
+        // As what is sent, without white space around it; an empty token is none, for nobody can be asked to send it.
         let digest = |token: &Option<String>| {
-            token.as_deref().filter(|token| !token.is_empty()).map(|token| digest(token.as_bytes()))
+            token.as_deref().map(str::trim).filter(|token| !token.is_empty()).map(|token| digest(token.as_bytes()))
         };
         let hosts = options.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { reader: digest(&options.token), operator: digest(&options.operator_token), hosts }
@@ -133,6 +133,8 @@ mod tests {
         }
         assert_eq!(role(Some("r"), Some("o"), "Bearer o"), Role::Operator);
         assert_eq!(role(None, Some("o"), "Bearer o"), Role::Operator);
+        assert_eq!(role(Some("r\n"), Some(" o "), "Bearer o"), Role::Operator, "as read from a file");
+        assert_eq!(role(Some("r\n"), Some(" o "), "Bearer r"), Role::Reader);
         assert_eq!(role(None, Some("o"), "Bearer r"), Role::Reader);
         assert_eq!(role(None, Some(""), "Bearer "), Role::Reader, "an empty token makes nobody an operator");
     }

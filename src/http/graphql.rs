@@ -1,37 +1,59 @@
 //! GraphQL over HTTP.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
-use async_graphql::futures_util::StreamExt;
+use async_graphql::futures_util::{Stream, StreamExt, stream};
 use async_graphql::{Executor, Request};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::access::Role;
-use super::reply::{error, reply};
+use super::reply::{closing, error, reply};
 use super::work::Work;
-use crate::export::graphql::{Action, Authorisation, OperatorSchema, QuerySchema, schema, schema_with_mutations};
+use crate::export::graphql::{
+    Action, Authorisation, OperatorSchema, QuerySchema, is_followed, schema, schema_with_mutations,
+};
 use crate::snapshot::Publisher;
+
+/// Most who follow events at once: each holds a connection for as long as it likes.
+const MOST_FOLLOWERS: usize = 64;
+/// A follower without events is sent a comment so often: so one that has gone is found out.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The schema that is served: with mutations if there is a token for them.
 #[derive(Clone)]
-pub(super) enum Schema {
+enum Schema {
     Queries(QuerySchema),
     Operator(OperatorSchema),
 }
 
-impl Schema {
-    pub(super) fn new(publisher: &Publisher, has_operator: bool) -> Self {
-        if has_operator {
+/// Answers requests, each kind in its turn: whatever readers ask, an operator need not wait for it.
+pub(super) struct GraphQl {
+    schema: Schema,
+    readers: Work,
+    operators: Work,
+    followers: Arc<Semaphore>,
+}
+
+impl GraphQl {
+    /// `patience`: how long a request waits for its turn.
+    pub(super) fn new(publisher: &Publisher, has_operator: bool, patience: Duration) -> Self {
+        let schema = if has_operator {
             let operator = |ctx: &async_graphql::Context<'_>, _: Action| ctx.data_opt() == Some(&Role::Operator);
-            Self::Operator(schema_with_mutations(publisher, Authorisation::new(operator)))
+            Schema::Operator(schema_with_mutations(publisher, Authorisation::new(operator)))
         } else {
-            Self::Queries(schema(publisher))
-        }
+            Schema::Queries(schema(publisher))
+        };
+        let followers = Arc::new(Semaphore::new(MOST_FOLLOWERS));
+        Self { schema, readers: Work::new(patience), operators: Work::new(patience), followers }
     }
 
-    pub(super) async fn answer(&self, headers: &HeaderMap, body: &[u8], role: Role, work: &Work) -> Response {
+    pub(super) async fn answer(&self, headers: &HeaderMap, body: &[u8], role: Role) -> Response {
         let header = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok()).unwrap_or("");
         // Forms of foreign pages cannot have this type.
         let content_type = header(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
@@ -47,34 +69,75 @@ impl Schema {
             );
         };
         let request = request.data(role);
-        if header(header::ACCEPT).to_ascii_lowercase().contains("text/event-stream") {
-            return match self {
-                Self::Queries(schema) => events(schema, request),
-                Self::Operator(schema) => events(schema, request),
-            };
+        let accept = header(header::ACCEPT).to_ascii_lowercase();
+        let events = accept.contains("text/event-stream");
+        if events && is_followed(&request) {
+            return self.follow(request);
         }
-        let schema = self.clone();
+        self.answer_once(request, role, events && !accept.contains("application/json")).await
+    }
+
+    /// Answers with each message as it comes.
+    fn follow(&self, request: Request) -> Response {
+        let Ok(place) = self.followers.clone().try_acquire_owned() else {
+            return closing(error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many follow the events"));
+        };
+        match &self.schema {
+            Schema::Queries(schema) => events(schema, request, place),
+            Schema::Operator(schema) => events(schema, request, place),
+        }
+    }
+
+    /// `as_event`: in the form that a follower reads.
+    async fn answer_once(&self, request: Request, role: Role, as_event: bool) -> Response {
+        let schema = self.schema.clone();
         let runtime = tokio::runtime::Handle::current();
+        let work = if role == Role::Operator { &self.operators } else { &self.readers };
+        let content_type = if as_event { "text/event-stream" } else { "application/json" };
         // No resolver waits for anything, but lists look through all peers.
-        work.answer("application/json", move || {
+        work.answer(content_type, move || {
             let response = match schema {
-                Self::Queries(schema) => runtime.block_on(schema.execute(request)),
-                Self::Operator(schema) => runtime.block_on(schema.execute(request)),
+                Schema::Queries(schema) => runtime.block_on(schema.execute(request)),
+                Schema::Operator(schema) => runtime.block_on(schema.execute(request)),
             };
+            if as_event {
+                let mut text = next(&response);
+                text.push_str(COMPLETE);
+                return text.into_bytes();
+            }
             serde_json::to_vec(&response).unwrap_or_default()
         })
         .await
     }
 }
 
-/// Answers as server-sent events, one `next` each and a `complete` at the end.
-fn events(schema: &impl Executor, request: Request) -> Response {
-    let next = |response: async_graphql::Response| {
-        let data = serde_json::to_string(&response).unwrap_or_default();
-        Ok::<_, Infallible>(Bytes::from(format!("event: next\ndata: {data}\n\n")))
-    };
-    let complete = async { Ok(Bytes::from_static(b"event: complete\ndata:\n\n")) };
-    let stream = schema.execute_stream(request, None).map(next);
-    let stream = stream.chain(async_graphql::futures_util::stream::once(complete));
-    reply(StatusCode::OK, "text/event-stream", Body::from_stream(stream))
+/// The last event.
+const COMPLETE: &str = "event: complete\ndata:\n\n";
+
+/// A message as an event.
+fn next(response: &async_graphql::Response) -> String {
+    let data = serde_json::to_string(response).unwrap_or_default();
+    format!("event: next\ndata: {data}\n\n")
+}
+
+/// Answers as server-sent events, one `next` each and a `complete` at the end. The place is kept as long.
+fn events(schema: &impl Executor, request: Request, place: OwnedSemaphorePermit) -> Response {
+    let messages = schema.execute_stream(request, None).boxed();
+    let parts = stream::unfold((Some(messages), place), |(messages, place)| async {
+        let mut messages = messages?;
+        Some(match timeout(HEARTBEAT, messages.next()).await {
+            Ok(Some(response)) => (part(&next(&response)), (Some(messages), place)),
+            Ok(None) => (part(COMPLETE), (None, place)),
+            Err(_) => (part(":\n\n"), (Some(messages), place)),
+        })
+    });
+    reply(StatusCode::OK, "text/event-stream", body(parts))
+}
+
+fn part(text: &str) -> Result<Bytes, Infallible> {
+    Ok(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+fn body(parts: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Body {
+    Body::from_stream(parts)
 }

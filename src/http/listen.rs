@@ -41,7 +41,8 @@ pub(super) async fn listen(
     let mut http = http1::Builder::new();
     // Without a timer the header timeout would be ignored.
     http.timer(TokioTimer::new()).header_read_timeout(options.timeout).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
-    let places = Arc::new(Semaphore::new(options.max_connections.min(half_of_the_descriptors())));
+    let most = options.max_connections.min(half_of_the_descriptors());
+    let places = Arc::new(Semaphore::new(most));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -56,7 +57,9 @@ pub(super) async fn listen(
             Socket::new(stream).say(TOO_MANY);
             continue;
         };
-        let (http, router, stall) = (http.clone(), router.clone(), options.timeout);
+        let (mut http, router, stall) = (http.clone(), router.clone(), options.timeout);
+        // Who keeps a connection for long must not have them all: of the second half each is for one request.
+        http.keep_alive(places.available_permits() >= most / 2);
         tokio::spawn(async move {
             connection(stream, &http, router, stall).await;
             drop(place);

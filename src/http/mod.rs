@@ -51,13 +51,16 @@ pub struct HttpOptions {
     /// told 503.
     pub max_connections: usize,
     /// A client must have sent a request's head, and then its body, within this time; of an answer that has to wait for its
-    /// reader, 256 KiB must go in each such time.
+    /// reader, 256 KiB must go in each such time. At most an hour.
     pub timeout: Duration,
     /// Largest body of a request, in bytes.
     pub max_body: usize,
     /// `/healthz` says 503 when the snapshot is older.
     pub stale_after: Duration,
 }
+
+/// Longest [`HttpOptions::timeout`].
+const LONGEST: Duration = Duration::from_secs(3600);
 
 impl Default for HttpOptions {
     fn default() -> Self {
@@ -93,8 +96,10 @@ impl fmt::Debug for HttpOptions {
 /// # Errors
 /// An address that cannot be had; an address that is not a loopback one without [`HttpOptions::token`]
 /// ([`io::ErrorKind::PermissionDenied`]).
-pub fn serve(address: SocketAddr, publisher: &Publisher, options: HttpOptions) -> io::Result<Serving> {
-    if !address.ip().is_loopback() && options.token.as_deref().unwrap_or_default().is_empty() {
+pub fn serve(address: SocketAddr, publisher: &Publisher, mut options: HttpOptions) -> io::Result<Serving> {
+    // A time that the timer can tell.
+    options.timeout = options.timeout.min(LONGEST);
+    if !address.ip().is_loopback() && options.token.as_deref().unwrap_or_default().trim().is_empty() {
         let message = "an address that is not a loopback one needs a token";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }

@@ -9,26 +9,31 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::HttpOptions;
 use super::access::{Access, Role};
-use super::graphql::Schema;
+use super::graphql::GraphQl;
 use super::live::{Live, Numbered};
 use super::reply::{closing, error, json, page};
 use super::work::Work;
 use crate::export::prometheus::{Exporter, Format};
 use crate::snapshot::Publisher;
 
+/// Bodies that are larger, or of a length that is not told, are few at once, so that they do not fill the memory.
+const SMALL_BODY: u64 = 64 * 1024;
+const LARGE_BODIES: usize = 16;
+
 struct Site {
     publisher: Publisher,
     exporter: Exporter,
-    schema: Schema,
+    graphql: GraphQl,
     access: Access,
     scrapes: Work,
     pages: Work,
     snapshots: Work,
-    queries: Work,
+    large_bodies: Arc<Semaphore>,
     options: HttpOptions,
 }
 
@@ -40,12 +45,12 @@ pub fn router(publisher: &Publisher, options: &HttpOptions) -> Router {
     let site = Arc::new(Site {
         publisher: publisher.clone(),
         exporter: Exporter::new(publisher, options.series),
-        schema: Schema::new(publisher, access.has_operator()),
+        graphql: GraphQl::new(publisher, access.has_operator(), options.timeout),
         access,
         scrapes: Work::new(options.timeout),
         pages: Work::new(options.timeout),
         snapshots: Work::new(options.timeout),
-        queries: Work::new(options.timeout),
+        large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
         options: options.clone(),
     });
     Router::new()
@@ -114,7 +119,11 @@ async fn snapshot(State(site): State<Arc<Site>>) -> Response {
     let making = site.clone();
     let make = move || {
         let published = making.publisher.latest();
-        let mut body = Vec::with_capacity(Numbered::size(&published));
+        let mut body = Vec::new();
+        // Where there is no room for it, it is better not begun.
+        if body.try_reserve_exact(Numbered::size(&published)).is_err() {
+            return body;
+        }
         match serde_json::to_writer(&mut body, &Numbered::new(&published)) {
             Ok(()) => body,
             Err(_) => Vec::new(),
@@ -130,14 +139,20 @@ async fn graphql(State(site): State<Arc<Site>>, request: Request) -> Response {
     if announced.is_some_and(|length: u64| length > limit as u64) {
         return too_large();
     }
+    let large = announced.is_none_or(|length| length > SMALL_BODY);
+    let turn = large.then(|| site.large_bodies.clone().try_acquire_owned());
+    if matches!(turn, Some(Err(_))) {
+        return closing(error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many large requests are under way"));
+    }
     let body = match timeout(site.options.timeout, to_bytes(Body::new(body), limit)).await {
         Ok(Ok(body)) => body,
         // A body that ends early has nobody left to read the answer.
         Ok(Err(_)) => return too_large(),
         Err(_) => return closing(error(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the body did not come in time")),
     };
+    drop(turn);
     let role = parts.extensions.get().copied().unwrap_or(Role::Nobody);
-    site.schema.answer(&parts.headers, &body, role, &site.queries).await
+    site.graphql.answer(&parts.headers, &body, role).await
 }
 
 fn too_large() -> Response {
