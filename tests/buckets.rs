@@ -1,8 +1,12 @@
 //! Byte limits from 1 B/s to 100 GB/s, asked at every spacing, under a manual clock.
 
+mod meeting;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use meeting::Meeting;
 use peerguard::{Clock, Config, Direction, Limits, ManualClock, PeerGuard, PeerId, PeerLimits, Reason};
 
 const SECOND: u64 = 1_000_000_000;
@@ -394,4 +398,72 @@ fn directions_and_peers_have_buckets_of_their_own() {
     assert!(!guard.try_upload(&other, 61), "the guard's own limit is nearly used up");
     assert!(guard.try_upload(&other, 60), "and a refusal took nothing of it");
     assert!(guard.try_download(&other, 200));
+}
+
+/// For want of room all peers without a record share one bucket: each is granted what that and the guard's have.
+#[test]
+fn a_peer_that_finds_no_room_is_granted_what_there_is() {
+    // Rates at which a byte costs a whole number of units, so that nothing is rounded.
+    const EVEN: [u64; 4] = [1_000, 1_000_000, 125_000_000, 1_000_000_000];
+    let mut rng = Rng::with_seed(8);
+    for _ in 0..3_000 {
+        let [own, all] = [(); 2].map(|()| EVEN[rng.usize(..EVEN.len())]);
+        let (guard, _hand) = guard(rng.u64(..1 << 60), |config| {
+            config.max_peers = 1;
+            limit(config, false, own);
+            limit(config, true, all);
+        });
+        // An operator's ban keeps the only record.
+        guard.ban(&PEER, None, 0).unwrap();
+        let [one, other] = [1, 2].map(|n| PeerId::new([n; 32]));
+        let taken = rng.u64(..own.min(all));
+        assert!(guard.try_upload(&one, taken));
+        let before = guard.dump_global_words();
+        let rest = own.min(all) - taken;
+        let want = rng.u64(1..=2 * rest);
+        let mut permit = guard.grant_up_to(&other, Direction::Upload, want).unwrap();
+        let granted = want.min(rest);
+        assert_eq!(permit.bytes(), granted, "{own} {all} {taken} {want}");
+        assert_eq!(
+            guard.get_summary().upload_available,
+            Some(all - taken - granted),
+            "charged for more than was given"
+        );
+        let part = rng.u64(..=granted);
+        assert_eq!([permit.refund(part), permit.refund(u64::MAX)], [part, granted - part]);
+        assert_eq!(guard.dump_global_words(), before, "{own} {all} {taken} {want}");
+        drop(permit);
+        assert!(guard.try_upload(&one, rest));
+        let empty = guard.dump_global_words();
+        let no = guard.grant_up_to(&other, Direction::Upload, want).unwrap_err();
+        assert_eq!(no, guard.admit_bytes(&other, Direction::Upload, 1).unwrap_err(), "as for one byte");
+        assert_eq!(guard.dump_global_words(), empty, "a refusal took something");
+        assert!(guard.view(&one).is_none() && guard.view(&other).is_none());
+    }
+}
+
+/// Two first contacts at once, of two peers under the guard's limit and of one under its own: the later one gets the rest.
+#[test]
+fn newcomers_that_meet_share_out_what_there_is() {
+    for global in [true, false] {
+        let (guard, hand) = guard(1 << 40, |config| {
+            config.max_peers = 1 << 16;
+            limit(config, global, 1_000);
+        });
+        let granted = AtomicU64::new(0);
+        Meeting::default().hold(|thread, member| {
+            for round in 0..20_000u64 {
+                let peer = PeerId::digest(&[round, if global { thread } else { 0 }].map(u64::to_le_bytes).concat());
+                member.meet();
+                let permit = guard.grant_up_to(&peer, Direction::Upload, 600).unwrap();
+                // Relaxed: the meeting orders it.
+                granted.fetch_add(permit.bytes(), Ordering::Relaxed);
+                member.meet();
+                if thread == 0 {
+                    assert_eq!(granted.swap(0, Ordering::Relaxed), 1_000, "round {round}");
+                    hand.advance(Duration::from_secs(1));
+                }
+            }
+        });
+    }
 }

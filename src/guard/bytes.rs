@@ -12,7 +12,7 @@ use crate::config::Newcomers;
 use crate::counters::Total;
 use crate::decision::Rejection;
 use crate::id::PeerId;
-use crate::peer::admit::{Admitted, Charge, Demand, global_refusal, peer_refusal};
+use crate::peer::admit::{Admitted, Charge, Demand, peer_refusal};
 use crate::peer::record::Record;
 use crate::sync::Ordering;
 use crate::table::{Found, Tenancy};
@@ -313,24 +313,24 @@ impl Inner {
         let direction = want.direction.index();
         let peer_limit = self.limit(self.peer_rates()[direction]);
         let global = self.global_limit(want.direction);
-        let deny = |rejection| Err(self.denied(stripe_of(id), rejection, Some(want.direction)));
-        let mut bytes = want.bytes;
+        let denied = |rejection| self.denied(stripe_of(id), rejection, Some(want.direction));
+        let mut of_all = Demand { bytes: want.bytes, peer: None, global };
         if want.up_to {
-            let burst = peer_limit.map_or(u64::MAX, |limit| limit.burst_bytes());
-            bytes = Demand { bytes: want.bytes.min(burst), peer: None, global }.available(now).max(1);
-        } else if peer_limit.is_some_and(|limit| limit.rate.cost(bytes) > limit.burst) {
-            return deny(peer_refusal(Short::Exceeds));
+            of_all.bytes = peer_limit.map_or(want.bytes, |limit| want.bytes.min(limit.burst_bytes()));
+        } else if peer_limit.is_some_and(|limit| limit.rate.cost(want.bytes) > limit.burst) {
+            return Err(denied(peer_refusal(Short::Exceeds)));
         }
-        let mut charge = Charge::default();
-        if let Some((bucket, limit)) = &global {
-            charge.global = limit.rate.cost(bytes);
-            if let Err(short) = bucket.take(charge.global, now, limit) {
-                return deny(global_refusal(short));
-            }
-        }
-        let give_back = || global.iter().for_each(|(bucket, _)| bucket.refund(charge.global));
+        let charge = if want.up_to { of_all.charge_up_to(now) } else { of_all.charge(now) };
+        let charge = charge.map_err(denied)?;
+        let bytes = of_all.bytes;
+        let give_back = |units| global.iter().for_each(|(bucket, _)| bucket.refund(units));
         let Ok(pin) = self.table.pin_or_insert(id, &self.site(stripe_of(id), now)) else {
-            return self.take_untracked(id, Want { bytes, ..want }, charge, now).inspect_err(|_| give_back());
+            let admitted = self.take_untracked(id, Want { bytes, ..want }, now);
+            let mut admitted = admitted.inspect_err(|_| give_back(charge.global))?;
+            // The bucket of all peers was asked first, and may have given more than is left here.
+            admitted.charge.global = global.map_or(0, |(_, limit)| limit.rate.cost(admitted.bytes));
+            give_back(charge.global - admitted.charge.global);
+            return Ok(Ticket::of(id, Hold::Untracked, Tenancy::NONE, want.direction, &admitted));
         };
         let record = pin.record();
         let peer = peer_limit.map(|limit| (&record.buckets[direction], limit));
@@ -346,29 +346,31 @@ impl Inner {
                 record.see(now);
                 Ok(Ticket::pinned(id, pin, want.direction, &admitted))
             }
-            // Only if another thread has made the record and used it meanwhile.
+            // Only if another thread has made the record and used it meanwhile. A part is then what that has left.
             Err(rejection) => {
-                give_back();
-                deny(rejection)
+                give_back(charge.global);
+                if want.up_to && rejection.reason.is_bytes() {
+                    let admitted = self.take_held(pin.slot(), want, Some(now))?;
+                    return Ok(Ticket::pinned(id, pin, want.direction, &admitted));
+                }
+                Err(denied(rejection))
             }
         }
     }
 
-    /// No record can be made: all such peers share one bucket, or are refused.
-    fn take_untracked(&self, id: &PeerId, want: Want, mut charge: Charge, now: u64) -> Result<Ticket, Rejection> {
+    /// No record can be made: all such peers share one bucket, or are refused. The bucket of all peers is the caller's.
+    fn take_untracked(&self, id: &PeerId, want: Want, now: u64) -> Result<Admitted, Rejection> {
         if self.config.newcomers == Newcomers::Refuse {
             return Err(self.no_room(id));
         }
         self.counters.add(stripe_of(id) as usize, Total::Untracked, 1);
         let direction = want.direction.index();
-        if let Some(limit) = self.limit(self.peer_rates()[direction]) {
-            charge.peer = limit.rate.cost(want.bytes);
-            if let Err(short) = self.untracked[direction].take(charge.peer, now, &limit) {
-                return Err(self.denied(stripe_of(id), peer_refusal(short), Some(want.direction)));
-            }
-        }
-        let admitted = Admitted { generation: Generation::FIRST, probe: false, bytes: want.bytes, charge };
-        Ok(Ticket::of(id, Hold::Untracked, Tenancy::NONE, want.direction, &admitted))
+        let limit = self.limit(self.peer_rates()[direction]);
+        let peer = limit.map(|limit| (&self.untracked[direction], limit));
+        let mut demand = Demand { bytes: want.bytes, peer, global: None };
+        let charge = if want.up_to { demand.charge_up_to(now) } else { demand.charge(now) };
+        let charge = charge.map_err(|rejection| self.denied(stripe_of(id), rejection, Some(want.direction)))?;
+        Ok(Admitted { generation: Generation::FIRST, probe: false, bytes: demand.bytes, charge })
     }
 
     /// Gives `n` of a ticket's bytes back to the buckets that were charged.

@@ -85,6 +85,19 @@ impl<'a> Demand<'a> {
         self.take(now).map(|held| held.charge)
     }
 
+    /// As [`Self::charge`], for as many of the bytes as the buckets have, at least one: what is taken becomes what is asked.
+    pub(crate) fn charge_up_to(&mut self, now: u64) -> Result<Charge, Rejection> {
+        let wanted = self.bytes;
+        loop {
+            self.bytes = Self { bytes: wanted, ..*self }.available(now).max(1);
+            match self.charge(now) {
+                // Another taker came between: what is left now?
+                Err(_) if self.bytes > 1 => {}
+                answer => return answer,
+            }
+        }
+    }
+
     /// Most bytes that both buckets have at `now`, up to what is asked.
     pub(crate) fn available(&self, now: u64) -> u64 {
         let within = |limit: &Limit, debt: u64| limit.rate.bytes_within(limit.burst - debt);
