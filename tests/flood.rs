@@ -307,3 +307,25 @@ fn checks_insert_nothing() {
     );
     assert_eq!(guard.snapshot().peers().len(), 1000);
 }
+
+/// Four tenths above the initial score are much where scores end at eight tenths.
+#[test]
+fn a_standing_is_kept_on_a_small_scale_too() {
+    let _turn = turn();
+    let (clock, hand) = Clock::manual(1 << 44);
+    let mut config = Config { max_peers: 2, ..Config::default() };
+    let reputation = &mut config.reputation;
+    (reputation.initial_score, reputation.max_score) = (0.4, 0.8);
+    (reputation.weights.sync_success, reputation.weights.message_success) = (0.1, 0.001);
+    let guard = PeerGuard::with_clock(config, clock).unwrap();
+    let [good, quiet, new] = [0, 1, 2].map(honest);
+    for _ in 0..4 {
+        let _counted = guard.report(&good, Outcome::SyncSuccess, None, Traffic::NONE);
+    }
+    hand.advance(Duration::from_secs(10));
+    let _counted = guard.report(&quiet, Outcome::MessageSuccess, None, Traffic::NONE);
+    hand.advance(Duration::from_secs(120));
+    let _counted = guard.report(&new, Outcome::MessageSuccess, None, Traffic::NONE);
+    assert!(guard.view(&new).is_some() && guard.get_summary().evictions == 1);
+    assert!(guard.view(&good).is_some_and(|view| view.score > 0.79), "the best score there is went first");
+}

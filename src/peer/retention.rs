@@ -31,6 +31,8 @@ pub(crate) enum Rank {
 
 /// Peers seen this recently are not idle: 2^43 ns (2.4 hours), which is also the grain of idleness.
 const IDLE_SHIFT: u32 = 43;
+/// Scores that are this near to the initial one are no standing, as a part of the largest score: half a point of 100.
+const NEAR: f64 = 0.5 / 100.0;
 
 impl Record {
     /// How readily the record may go; `None` = never. The caller has read the meta word before and will notice a change.
@@ -47,7 +49,8 @@ impl Record {
         }
         let last_seen = self.last_seen.load(Ordering::Relaxed);
         let points = score.at(ban, now, &rules.reputation).0;
-        let near = (points.points() - rules.reputation.initial.points()).abs() < 0.5;
+        let (initial, max) = (rules.reputation.initial, rules.reputation.max);
+        let near = (points.points() - initial.points()).abs() < NEAR * max.points();
         if near && self.is_quiet(&gate, last_seen, now, rules) {
             return Some(Rank::Neutral(last_seen));
         }
