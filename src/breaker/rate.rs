@@ -33,7 +33,8 @@ pub(crate) struct RateThreshold {
 
 impl RateThreshold {
     fn reached(&self, calls: u64, failures: u64) -> bool {
-        calls >= self.min_calls && failures as f64 >= self.rate * calls as f64
+        // Not `rate * calls`, which may be rounded up above a share that is met exactly: 0.55 * 100 is above 55.
+        calls >= self.min_calls && failures as f64 / calls as f64 >= self.rate
     }
 }
 
@@ -241,6 +242,18 @@ mod tests {
         assert_eq!(window.call(PERIOD, 11, false, true, &HALF), Counted::Reached);
         assert_eq!(window.call(PERIOD, 11, false, false, &HALF), Counted::Full);
         assert_eq!(window.image().counts(PERIOD.next(), 11), (0, 0));
+    }
+
+    #[test]
+    fn a_share_that_is_met_exactly_is_reached() {
+        for percent in 1..=100u32 {
+            let threshold = RateThreshold { rate: f64::from(percent) / 100.0, min_calls: 1 };
+            for times in 1..=655 {
+                let (calls, failures) = (100 * times, u64::from(percent) * times);
+                assert!(threshold.reached(calls, failures), "{failures} of {calls} are {percent} %");
+                assert!(!threshold.reached(calls, failures - 1), "one less than {failures} of {calls}");
+            }
+        }
     }
 
     #[test]

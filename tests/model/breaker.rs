@@ -303,7 +303,8 @@ impl Breaker {
                 if let Some((rate, min_calls)) = rules.rate {
                     self.calls.add(slice, true);
                     let (calls, failed) = self.calls.count(slice);
-                    trip |= calls >= min_calls && f64::from(failed) >= rate * f64::from(calls);
+                    // Divided, so that a share that is met exactly counts: 0.55 * 100 is above 55.
+                    trip |= calls >= min_calls && f64::from(failed) / f64::from(calls) >= rate;
                 }
                 if trip {
                     self.level = self.aged_level(now);
