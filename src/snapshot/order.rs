@@ -9,6 +9,7 @@ use crate::id::PeerId;
 use crate::peer::image::{Glance, Words};
 use crate::peer::view::Lens;
 use crate::reputation::Tier;
+use crate::reputation::score::Score;
 
 /// Where a peer stands in an order: class, then merit (inverted where more is better), then time, then id.
 pub(crate) type Place = (u8, u64, u64, PeerId);
@@ -109,7 +110,8 @@ pub(crate) fn bans(words: &Words, lens: &Lens) -> Option<Place> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SyncOrder {
     latency_weight: f64,
-    above: f64,
+    /// Half the initial score, rounded as scores are.
+    above: Score,
     max_probes: u8,
 }
 
@@ -118,7 +120,7 @@ impl SyncOrder {
         let breaker = &config.circuit_breaker;
         Self {
             latency_weight: config.reputation.latency_weight,
-            above: config.reputation.initial_score / 2.0,
+            above: Score::new(config.reputation.initial_score / 2.0),
             max_probes: breaker.half_open_max_probes.unwrap_or(breaker.success_threshold) as u8,
         }
     }
@@ -127,16 +129,15 @@ impl SyncOrder {
     #[inline]
     pub(crate) fn place(&self, words: &Words, lens: &Lens) -> Option<Place> {
         let glance = lens.glance(words);
-        let score = glance.score.points();
         let recovering = match glance.state {
             _ if glance.banned => return None,
-            BreakerState::Closed if score > self.above => false,
+            BreakerState::Closed if glance.score > self.above => false,
             BreakerState::HalfOpen if self.has_a_probe(words, glance.forced, lens) => true,
             _ => return None,
         };
         // A latency of 0 gives the largest bonus: 1000 / 0 is infinite, and the minimum cuts it.
         let bonus = words.latency_ms().map_or(0.0, |ms| (1000.0 / ms).min(10.0));
-        let merit = ordinal(score + self.latency_weight * bonus);
+        let merit = ordinal(glance.score.points() + self.latency_weight * bonus);
         Some((recovering.into(), u64::MAX - merit, words.first_seen, words.id))
     }
 
