@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::reputation::score::Score;
 use crate::token_bucket::rate::MAX_RATE;
 
 /// Everything a [`PeerGuard`](crate::PeerGuard) is made from.
@@ -107,10 +108,11 @@ impl Default for FailureRate {
     }
 }
 
-/// Scores and bans.
+/// Scores and bans. Scores are kept, and their bounds compared, to 2^-25 points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReputationConfig {
-    /// Score of a peer that nothing is known of; scores decay towards it. Twice it is above `min_score`; below `max_score`.
+    /// Score of a peer that nothing is known of; scores decay towards it. Half of it is above `min_score`, and all of it
+    /// below `max_score`.
     pub initial_score: f64,
     /// Largest score: at most 100.
     pub max_score: f64,
@@ -296,17 +298,13 @@ impl CircuitBreakerConfig {
 
 impl ReputationConfig {
     fn validate(&self) -> Result<(), ConfigError> {
-        require(self.max_score > 0.0 && self.max_score <= 100.0, "reputation.max_score", "above 0 and at most 100")?;
-        require(
-            self.initial_score > 0.0 && self.initial_score < self.max_score,
-            "reputation.initial_score",
-            "above 0 and below max_score",
-        )?;
-        require(
-            self.min_score >= 0.0 && self.min_score < self.initial_score / 2.0,
-            "reputation.min_score",
-            "0 to less than half of initial_score",
-        )?;
+        // What is no number, negative or too large becomes the least score there is, or one above all.
+        let [min, initial, max] = [self.min_score, self.initial_score, self.max_score].map(Score::new);
+        let half = Score::new(self.initial_score / 2.0);
+        let max_allowed = max > Score::new(0.0) && self.max_score <= 100.0;
+        require(max_allowed, "reputation.max_score", "above 0 and at most 100")?;
+        require(half < initial && initial < max, "reputation.initial_score", "above 0 and below max_score")?;
+        require(self.min_score >= 0.0 && min < half, "reputation.min_score", "0 to less than half of initial_score")?;
         require(
             self.hourly_decay_factor > 0.0 && self.hourly_decay_factor <= 1.0,
             "reputation.hourly_decay_factor",

@@ -119,6 +119,35 @@ fn each_reputation_field_out_of_range_is_named() {
     field!(reputation.latency_weight, good: [0.0, 10.0], bad: [f64::NAN, f64::INFINITY, -0.1, 10.1]);
 }
 
+/// Scores are kept in 2^-25 points: what is one score there is no range.
+#[test]
+fn scores_are_compared_as_they_are_kept() {
+    const UNIT: f64 = 1.0 / (1 << 25) as f64;
+    let set = |config: &mut Config, [min, initial, max]: [f64; 3]| {
+        let reputation = &mut config.reputation;
+        (reputation.min_score, reputation.initial_score, reputation.max_score) = (min, initial, max);
+    };
+    let scores = |scores| refused(|config| set(config, scores));
+    for max in [1e-9, 0.49 * UNIT] {
+        assert_eq!(scores([0.0, max / 2.0, max]), Some("reputation.max_score"), "{max}");
+    }
+    for bad in [[0.0, 1e-8, 2e-8], [0.0, UNIT, 1.0], [0.0, 50.0, 50.0 + 1e-9], [0.0, 2.0 * UNIT, 2.4 * UNIT]] {
+        assert_eq!(scores(bad), Some("reputation.initial_score"), "{bad:?}");
+    }
+    for bad in [[25.0 - 1e-9, 50.0, 100.0], [0.5 * UNIT, 2.0 * UNIT, 1.0], [1.0 - 0.4 * UNIT, 2.0, 100.0]] {
+        assert_eq!(scores(bad), Some("reputation.min_score"), "{bad:?}");
+    }
+    for good in [[0.0, 2.0 * UNIT, 3.0 * UNIT], [0.4 * UNIT, 1.6 * UNIT, 2.5 * UNIT], [1.0 - UNIT, 2.0, 2.0 + UNIT]] {
+        assert_eq!(scores(good), None, "{good:?}");
+        let mut config = Config { max_peers: 16, ..Config::default() };
+        set(&mut config, good);
+        let guard = PeerGuard::with_clock(config, Clock::manual(0).0).unwrap();
+        let peer = PeerId::new([7; 32]);
+        let _recorded = guard.report(&peer, Outcome::SyncFailure, None, Traffic::NONE);
+        assert!(guard.is_banned(&peer), "{good:?}: a loss of five points bans");
+    }
+}
+
 #[test]
 fn each_weight_out_of_range_is_named() {
     macro_rules! weight {
