@@ -190,7 +190,9 @@ fn series_of_peers_are_bounded_and_what_is_left_out_is_told() {
     assert_eq!(count(PeerSeries::default()), (100, 51.0, true));
     assert_eq!(count(PeerSeries::Worst(1)), (1, 150.0, true));
     assert_eq!(count(PeerSeries::Worst(1000)), (151, 0.0, true));
-    assert_eq!(count(PeerSeries::Top(10)), (10, 170.0, false));
+    // The banned peer is none of the best, however many are listed.
+    assert_eq!(count(PeerSeries::Top(10)), (10, 169.0, false));
+    assert_eq!(count(PeerSeries::Top(1000)), (179, 0.0, false));
     assert_eq!(count(PeerSeries::None), (0, 180.0, false));
     assert_eq!(count(PeerSeries::All), (180, 0.0, true));
 }

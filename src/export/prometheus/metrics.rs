@@ -183,13 +183,15 @@ impl From<PeerView> for Listed {
 
 /// The peers with series of their own, and how many the bound leaves out.
 fn listed(published: &Published, series: PeerSeries) -> (Vec<Listed>, usize) {
-    let all = published.totals().total_peers as usize;
+    let totals = published.totals();
+    let all = totals.total_peers as usize;
     let (peers, left_out) = match series {
         PeerSeries::None => (Vec::new(), all),
         PeerSeries::Worst(n) => published.worst_peers(n),
         PeerSeries::Top(n) => {
             let best = published.top_peers(n);
-            let left_out = all - best.len();
+            // Banned peers are never among the best, bound or no bound.
+            let left_out = all - totals.banned as usize - best.len();
             (best, left_out)
         }
         PeerSeries::All => return (published.peers().map(Listed::from).collect(), 0),
