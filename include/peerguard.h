@@ -579,7 +579,7 @@ typedef struct peerguard_peer_view {
   uint32_t generation;
   // Failures that count towards opening.
   uint32_t failures_in_window;
-  // The next open time is doubled this often.
+  // Doublings of the open time: of the next one while closed; of the last one otherwise, and a failed probe adds one.
   uint32_t backoff_level;
   // Probes that have not reported.
   uint32_t probes_out;

@@ -80,7 +80,8 @@ type PeerView struct {
 	Generation uint16
 	// FailuresInWindow are those that count towards opening.
 	FailuresInWindow uint32
-	// BackoffLevel: the next open time is doubled this often.
+	// BackoffLevel is the number of doublings of the open time: of the next one while closed; of the last one otherwise, and a
+	// failed probe adds one.
 	BackoffLevel uint32
 	// OpenRemaining is what is left of the open time; 0 when not open.
 	OpenRemaining time.Duration

@@ -105,7 +105,7 @@ pub struct peerguard_peer_view {
     pub generation: u32,
     /// Failures that count towards opening.
     pub failures_in_window: u32,
-    /// The next open time is doubled this often.
+    /// Doublings of the open time: of the next one while closed; of the last one otherwise, and a failed probe adds one.
     pub backoff_level: u32,
     /// Probes that have not reported.
     pub probes_out: u32,

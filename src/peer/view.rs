@@ -37,7 +37,7 @@ pub struct PeerView {
     pub failures_in_window: u32,
     /// Calls and failed calls in the window, when breakers open by failure rate.
     pub calls_in_window: Option<(u64, u64)>,
-    /// The next open time is doubled this often.
+    /// Doublings of the open time: of the next one while closed; of the last one otherwise, and a failed probe adds one.
     pub backoff_level: u8,
     /// What is left of the open time.
     #[cfg_attr(feature = "serde", serde(rename = "open_remaining_seconds", serialize_with = "wire::seconds"))]
