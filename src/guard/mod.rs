@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     drain: Drain,
     /// Most lost events that were shown.
     shown_lost: Word<u64>,
-    /// Nanoseconds from the guard's clock to the wall's.
+    /// Nanoseconds from the guard's clock to the wall's, modulo 2^64.
     wall_offset: Word<u64>,
     /// Most bytes that a snapshot has shown, by direction.
     shown_bytes: [Word<u64>; 2],

@@ -1,6 +1,6 @@
 //! Views, snapshots and events.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::{Inner, PeerGuard};
 use crate::breaker::BreakerState;
@@ -167,19 +167,9 @@ fn never_falling(shown: &Word<u64>, sum: u64) -> u64 {
 }
 
 impl Inner {
-    /// The guard's clock and the wall's, together. They are held together as long as they drift by less than 10 ms, so that a
-    /// time is shown alike each time.
+    /// The guard's clock and the wall's, together, see [`Wall::held`].
     pub(super) fn wall(&self) -> Wall {
-        let (now, time) = (self.clock.now(), SystemTime::now());
-        let epoch = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-        let offset = epoch.wrapping_sub(now);
-        // Relaxed: any of the offsets that threads have stored lately will do.
-        let held = self.wall_offset.load(Ordering::Relaxed);
-        if (offset.wrapping_sub(held) as i64).unsigned_abs() < 10_000_000 {
-            return Wall { now, time: SystemTime::UNIX_EPOCH + Duration::from_nanos(now.wrapping_add(held)) };
-        }
-        self.wall_offset.store(offset, Ordering::Relaxed);
-        Wall { now, time }
+        Wall::held(self.clock.now(), SystemTime::now(), &self.wall_offset)
     }
 
     pub(super) fn lens(&self) -> Lens<'_> {

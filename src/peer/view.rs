@@ -12,6 +12,7 @@ use crate::id::PeerId;
 use crate::reputation::{Ban, Tier};
 #[cfg(feature = "serde")]
 use crate::snapshot::wire;
+use crate::sync::{Ordering, Word};
 use crate::token_bucket::Direction;
 use crate::token_bucket::bucket::Limit;
 use crate::token_bucket::rate::Rate;
@@ -99,7 +100,31 @@ pub(crate) struct Wall {
     pub(crate) time: SystemTime,
 }
 
+/// Nanoseconds since 1970, before or after it, modulo 2^64.
+fn nanos_since_1970(time: SystemTime) -> u64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => since.as_nanos() as u64,
+        Err(until) => (until.duration().as_nanos() as u64).wrapping_neg(),
+    }
+}
+
 impl Wall {
+    /// Both clocks as they were read together. They are held together as long as they drift by less than 10 ms, so that a time
+    /// is shown alike each time. `offset`: nanoseconds between them, modulo 2^64.
+    pub(crate) fn held(now: u64, time: SystemTime, offset: &Word<u64>) -> Self {
+        let found = nanos_since_1970(time).wrapping_sub(now);
+        // Relaxed: any of the offsets that threads have stored lately will do.
+        let drift = found.wrapping_sub(offset.load(Ordering::Relaxed)) as i64;
+        let by = Duration::from_nanos(drift.unsigned_abs());
+        if by >= Duration::from_millis(10) {
+            // Relaxed: as above.
+            offset.store(found, Ordering::Relaxed);
+            return Self { now, time };
+        }
+        let time_held = if drift < 0 { time.checked_add(by) } else { time.checked_sub(by) };
+        Self { now, time: time_held.unwrap_or(time) }
+    }
+
     pub(crate) fn at(&self, nanos: u64) -> SystemTime {
         let (ago, ahead) = (self.now.saturating_sub(nanos), nanos.saturating_sub(self.now));
         let time = self.time.checked_sub(Duration::from_nanos(ago)).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -184,6 +209,36 @@ impl Lens<'_> {
             download_used: self.used(image, Direction::Download),
             first_seen: self.wall.at(words.first_seen),
             last_seen: self.wall.at(words.last_seen),
+        }
+    }
+}
+
+#[cfg(all(test, not(peerguard_loom)))]
+mod tests {
+    use super::*;
+
+    /// At 1970, before it, where 64 bits of nanoseconds since then are full, and long after.
+    #[test]
+    fn a_time_is_shown_alike_wherever_the_wall_clock_stands() {
+        let year = Duration::from_secs(365 * 86_400);
+        let (epoch, full) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::MAX));
+        for start in [epoch, epoch - 60 * year, full, full + 400 * year] {
+            for late in [-3i64, -1, 0, 1, 3] {
+                let time = |millis: i64| match u64::try_from(millis) {
+                    Ok(after) => start + Duration::from_millis(after),
+                    Err(_) => start - Duration::from_millis(millis.unsigned_abs()),
+                };
+                let now = |millis: i64| (1u64 << 40).wrapping_add_signed(millis * 1_000_000);
+                let offset = Word::new(0);
+                let first = Wall::held(now(late), time(late), &offset).at(now(-1_000));
+                assert_eq!(first, time(-1_000), "from {:?}", time(late));
+                // The clocks' readings are a millisecond apart, either way; then the wall clock is set by an hour.
+                for (read, told) in [(-2, -1), (-1, -2), (0, 0), (2, 1), (1, 2), (1_000, 1_001)] {
+                    assert_eq!(Wall::held(now(read), time(told), &offset).at(now(-1_000)), first, "{read} {told}");
+                }
+                let set = Wall::held(now(5), time(3_600_005), &offset);
+                assert_eq!(set.at(now(-1_000)), time(3_599_000));
+            }
         }
     }
 }
