@@ -162,8 +162,9 @@ pub fn totals(totals: &Totals, model: &Model, now: u64) -> Result<(), String> {
     same!("banned", totals.banned, banned);
     near("mean score", totals.avg_score, scores / peers, SCORE_SLACK)?;
     near("mean reliability", totals.avg_reliability, reliabilities / peers, 1e-12)?;
-    let bytes =
-        [0, 1].map(|direction| model.peers.values().fold(0u64, |sum, peer| sum.saturating_add(peer.bytes[direction])));
+    // Sums saturate as each peer's bytes do.
+    let add = |sum: u64, bytes: u64| sum.saturating_add(bytes).min(i64::MAX as u64);
+    let bytes = [0, 1].map(|direction| model.peers.values().fold(0, |sum, peer| add(sum, peer.bytes[direction])));
     same!("bytes", [totals.uploaded, totals.downloaded], bytes);
     let scopes = |scopes: Scopes| [scopes.peer, scopes.global];
     let throttled = [scopes(totals.throttled_upload), scopes(totals.throttled_download)];
