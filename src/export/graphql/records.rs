@@ -107,7 +107,7 @@ impl PeerRecord {
     async fn open_remaining_seconds(&self) -> Option<f64> {
         self.peer.open_remaining.map(|left| left.as_secs_f64())
     }
-    /// The next open time is doubled this often.
+    /// Doublings of the open time: of the next one while closed; of the last one otherwise, and a failed probe adds one.
     async fn backoff_level(&self) -> u8 {
         self.peer.backoff_level
     }
