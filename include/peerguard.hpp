@@ -435,11 +435,12 @@ public:
         return count;
     }
     /// At most `most` events from number `cursor` on, which is moved past them; nothing is taken from other readers.
-    std::vector<peerguard_event> events_since(uint64_t &cursor, std::size_t most) const {
+    /// `lost` receives how many before or between them were overwritten.
+    std::vector<peerguard_event> events_since(uint64_t &cursor, std::size_t most, uint64_t *lost = nullptr) const {
         std::vector<peerguard_event> events(some(most));
         std::size_t written = 0;
         detail::yes(peerguard_events_since(handle_.get(), cursor, events.data(), sizeof(peerguard_event), events.size(),
-                                           &written, &cursor, nullptr));
+                                           &written, &cursor, lost));
         events.resize(written);
         return events;
     }

@@ -256,9 +256,10 @@ async fn costly_requests_are_refused_before_they_cost() {
     assert_eq!(refused(&schema, circle).await, "QUERY_TOO_DEEP");
 }
 
-/// Wherever a variable is mentioned its value is copied: with both unbounded, a megabyte of request is hundreds of gigabytes.
+/// Wherever a variable is mentioned its value is copied, and printed where it is wrong: unbounded, a megabyte of request is
+/// hundreds of gigabytes.
 #[tokio::test]
-async fn variables_are_few_and_small() {
+async fn arguments_and_variables_have_their_weight() {
     let (guard, _hand) = guard();
     let schema = schema(&Publisher::new(&guard));
     let with = |query: &str, value: Value| Request::new(query).variables(Variables::from_json(json!({"v": value})));
@@ -269,9 +270,22 @@ async fn variables_are_few_and_small() {
         codes
     };
     let often = format!("query($v: Int) {{ getTopPeersByReputation(limit: [{}]) {{ peerId }} }}", "$v ".repeat(2000));
-    assert_eq!(refused(with(&often, json!(1))).await, ["QUERY_TOO_COMPLEX"]);
+    assert_eq!(refused(with(&often, json!("x".repeat(200)))).await, ["QUERY_TOO_COMPLEX"]);
+    // By a default, by a variable and by a literal, in a fragment that is spread often.
+    let spread = |definition: &str, argument: &str| {
+        let fragment = format!("fragment F on Query {{ getTopPeersByReputation(limit: {argument}) {{ peerId }} }}");
+        Request::new(format!("query{definition} {{ {} }} {fragment}", "...F ".repeat(100)))
+    };
+    let text = format!("\"{}\" ", "x".repeat(1000));
+    for request in [
+        spread(&format!("($v: [String] = [{}])", text.repeat(100)), "[$v]"),
+        spread("($v: String)", "[$v $v $v]").variables(Variables::from_json(json!({"v": "x".repeat(1000)}))),
+        spread("", &format!("[{}]", text.repeat(10))),
+    ] {
+        assert_eq!(refused(request).await, ["QUERY_TOO_COMPLEX"]);
+    }
     let once = "query($v: String!) { getPeerReputation(peerId: $v) { score } }";
-    for large in [json!(vec![0; 100_000]), json!("x".repeat(100_000)), json!({"a".repeat(20_000): [{}]})] {
+    for large in [json!(vec![0; 100_000]), json!("x".repeat(300_000)), json!({"a".repeat(300_000): [{}]})] {
         assert_eq!(refused(with(once, large)).await, ["QUERY_TOO_COMPLEX"]);
     }
     let default =
@@ -282,6 +296,12 @@ async fn variables_are_few_and_small() {
     let hidden = format!("{{ a(b: [\"\"\"x\" {}", "[".repeat(100_000));
     assert_eq!(refused(Request::new(hidden)).await, ["GRAPHQL_PARSE_FAILED"]);
     assert!(schema.execute(with(once, json!(peer(1).to_string()))).await.errors.is_empty());
+    // A page that asks for many peers by name.
+    let names = (0..500).map(|n| format!("$p{n}: String! ")).collect::<String>();
+    let asked = (0..500).map(|n| format!(" a{n}: getPeerReputation(peerId: $p{n}) {{ score }}")).collect::<String>();
+    let ids: serde_json::Map<_, _> = (0..500).map(|n| (format!("p{n}"), json!(peer(n).to_string()))).collect();
+    let request = Request::new(format!("query({names}) {{ {asked} }}")).variables(Variables::from_json(ids.into()));
+    assert!(schema.execute(request).await.errors.is_empty());
 }
 
 #[tokio::test]
@@ -310,7 +330,8 @@ async fn what_a_query_page_asks_first_is_allowed() {
           possibleTypes { ...TypeRef } }
         fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
         fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
-          ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
+          ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
+          } } } } } } } } } }";
     let answer = data(&schema(&Publisher::new(&guard)), introspection).await;
     assert_eq!(answer["__schema"]["queryType"]["name"], "Query");
 }
@@ -422,6 +443,10 @@ async fn a_subscription_is_one_list() {
     ] {
         assert_eq!(first(two).await, ["GRAPHQL_VALIDATION_FAILED"]);
     }
+    let unnamed = "query A { __typename } subscription B { peerEvents { lost } }";
+    assert_eq!(first(unnamed).await, ["GRAPHQL_VALIDATION_FAILED"]);
+    let absent = "subscription($p: String!) { peerEvents(peerId: $p) { lost } }";
+    assert_eq!(first(absent).await, ["GRAPHQL_VALIDATION_FAILED"]);
 }
 
 #[tokio::test]

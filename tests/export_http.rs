@@ -225,20 +225,58 @@ fn a_query_that_asks_for_events_is_answered_once() {
 
 #[test]
 fn followers_are_not_more_than_a_few() {
-    let (_guard, _publisher, serving) = site(HttpOptions::default());
+    let options = HttpOptions { operator_token: Some("operator".into()), ..HttpOptions::default() };
+    let (_guard, _publisher, serving) = site(HttpOptions { max_connections: 400, ..options.clone() });
+    let (_other_guard, _other_publisher, small) = site(HttpOptions { max_connections: 8, ..options });
     let body = json!({"query": "subscription { peerEvents { lost } }"}).to_string();
-    let follow = || {
-        let mut stream = connect(serving.address());
-        let head = format!("host: localhost\r\naccept: text/event-stream\r\n{JSON}content-length: {}", body.len());
+    let follow_at = |address, more: &str| {
+        let mut stream = connect(address);
+        let head =
+            format!("host: localhost\r\naccept: text/event-stream\r\n{JSON}{more}content-length: {}", body.len());
         write!(stream, "POST /graphql HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
         let mut first = [0; 12];
         stream.read_exact(&mut first).unwrap();
         (stream, String::from_utf8_lossy(&first).into_owned())
     };
-    let followers: Vec<_> = (0..64).map(|_| follow()).collect();
-    assert!(followers.iter().all(|(_, first)| first == "HTTP/1.1 200"));
-    assert_eq!(follow().1, "HTTP/1.1 503");
+    for (address, most) in [(serving.address(), 64), (small.address(), 2)] {
+        let followers: Vec<_> = (0..most).map(|_| follow_at(address, "")).collect();
+        assert!(followers.iter().all(|(_, first)| first == "HTTP/1.1 200"));
+        assert_eq!(follow_at(address, "").1, "HTTP/1.1 503");
+        assert_eq!(query(address, "{ __typename }").status, 200);
+        let operator = follow_at(address, "authorization: Bearer operator\r\n");
+        assert_eq!(operator.1, "HTTP/1.1 200", "an operator has a place of its own");
+    }
+}
+
+/// Bodies that are large or of no told length are few at once; an operator's have places of their own.
+#[test]
+fn large_bodies_are_few_at_once() {
+    let options = HttpOptions {
+        operator_token: Some("operator".into()),
+        timeout: Duration::from_secs(60),
+        ..HttpOptions::default()
+    };
+    let (_guard, _publisher, serving) = site(options);
+    let announce = || {
+        let mut stream = connect(serving.address());
+        write!(stream, "POST /graphql HTTP/1.1\r\nhost: localhost\r\n{JSON}content-length: 100000\r\n\r\n{{").unwrap();
+        stream
+    };
+    let announced: Vec<_> = (0..16).map(|_| announce()).collect();
+    let body = json!({"query": "{ __typename }", "extensions": {"x": " ".repeat(100_000)}}).to_string();
+    // The server takes what comes on other connections in any order.
+    let start = Instant::now();
+    while post_with(serving.address(), &body, JSON).status != 503 {
+        assert!(start.elapsed() < Duration::from_secs(10), "a seventeenth was taken");
+    }
     assert_eq!(query(serving.address(), "{ __typename }").status, 200);
+    assert_eq!(post_with(serving.address(), &body, &format!("{JSON}authorization: Bearer operator\r\n")).status, 200);
+    drop(announced);
+    while post_with(serving.address(), &body, JSON).status != 200 {
+        assert!(start.elapsed() < Duration::from_secs(20), "the places did not come back");
+    }
+    let heavy = json!({"query": "{ __typename }", "variables": {"v": vec![0; 10_000]}}).to_string();
+    assert_eq!(post_with(serving.address(), &heavy, JSON).code(), "QUERY_TOO_COMPLEX");
 }
 
 /// Of the second half of the places each is for one request.

@@ -87,3 +87,47 @@ func BenchmarkAdmitAndReport(b *testing.B) {
 		i++
 	}
 }
+
+// What an exchange by key waits for with 100,000 peers: on each step a call follows that does nothing, and nothing behind a call
+// begins before it has ended.
+func BenchmarkWaits(b *testing.B) {
+	const peers = 100_000
+	guard, ids := known(b, peers)
+	for i := range ids {
+		// To the top, where a score stays.
+		for range 25 {
+			must(guard.Report(ids[i], Result{Outcome: SyncSuccess}))(b)
+		}
+		must(guard.Admit(ids[i]))(b)
+	}
+	call := func() { isFreed(guardHandle(guard.handle)) }
+	var sink uint64
+	for _, step := range []struct {
+		name string
+		do   func(id *PeerID)
+	}{
+		{"call", func(*PeerID) { call() }},
+		{"key", func(id *PeerID) { sink += guard.hints.hash(id); call() }},
+		{"hint", func(id *PeerID) { sink += uint64(*guard.hints.ask(guard.hints.hash(id))); call() }},
+		{"record", func(id *PeerID) {
+			seen, _ := guard.hints.find(id, guard.hints.hash(id))
+			sink += seen.gate
+			call()
+		}},
+		{"Admit", func(id *PeerID) { _, _ = guard.Admit(*id) }},
+		{"AdmitAndReport", func(id *PeerID) {
+			permit, _ := guard.Admit(*id)
+			permit.Report(Result{Outcome: MessageSuccess})
+		}},
+	} {
+		b.Run(step.name, func(b *testing.B) {
+			at := 0
+			for range b.N {
+				step.do(&ids[at])
+				if at += 7919; at >= peers {
+					at -= peers
+				}
+			}
+		})
+	}
+}

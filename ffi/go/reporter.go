@@ -22,7 +22,8 @@ const reporterRoom = 64
 // pause. Nothing is lost when a Reporter is forgotten, but it may take until the garbage is collected; what waits when the
 // guard is closed is.
 //
-// It takes the permits of its guard and of the guard's peers. Those of another guard are reported at once and by themselves.
+// It takes the permits of its guard, and those that a [Peer] of it gave without a call. What a Peer gave by a call is reported
+// at once, after what waits; so is, by itself, a permit of another guard.
 type Reporter struct {
 	queue   *reports
 	cleanup runtime.Cleanup

@@ -56,8 +56,9 @@ int main() {
     guard.force(id_of(3), PEERGUARD_FORCED_OPEN);
     CHECK(!peer.grant_up_to(PEERGUARD_DOWNLOAD, 5) && guard.reset(id_of(3)));
     uint64_t cursor = 1;
-    CHECK_IS(guard.events_since(cursor, 2).size(), 2);
-    CHECK(cursor == 3 && guard.event_count() == 5);
+    uint64_t lost = 7;
+    CHECK_IS(guard.events_since(cursor, 2, &lost).size(), 2);
+    CHECK(lost == 0 && cursor == 3 && guard.event_count() == 5);
     CHECK_IS(guard.drain_events(100).size(), 5);
     CHECK(!peer.refusal() && peer.report(PEERGUARD_MESSAGE_SUCCESS) == PEERGUARD_RECORDED_COUNTED);
 

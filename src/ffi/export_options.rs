@@ -136,8 +136,8 @@ impl peerguard_exporter_options {
             address.parse::<SocketAddr>().map_err(|_| numeric)
         });
         let address = address.transpose()?;
-        let token =
-            text(self.token, "token must be UTF-8 of at most 4096 bytes")?.filter(|token| !token.trim().is_empty());
+        let token = text(self.token, "token must be UTF-8 of at most 4096 bytes")?
+            .filter(|token| !token.as_bytes().trim_ascii().is_empty());
         let open = address.is_some_and(|address| !address.ip().is_loopback());
         holds(!open || token.is_some(), Failure::Token, "token must be set where address is not a loopback one")?;
         let hosts = text(self.hosts, "hosts must be UTF-8 of at most 4096 bytes")?.unwrap_or_default();

@@ -29,7 +29,7 @@ impl Access {
     pub(super) fn new(options: &HttpOptions) -> Self {
         // As what is sent, without white space around it; an empty token is none, for nobody can be asked to send it.
         let digest = |token: &Option<String>| {
-            token.as_deref().map(str::trim).filter(|token| !token.is_empty()).map(|token| digest(token.as_bytes()))
+            token.as_deref().map(|token| token.as_bytes().trim_ascii()).filter(|token| !token.is_empty()).map(digest)
         };
         let hosts = options.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { reader: digest(&options.token), operator: digest(&options.operator_token), hosts }

@@ -16,11 +16,11 @@ use super::access::Role;
 use super::reply::{closing, error, reply};
 use super::work::Work;
 use crate::export::graphql::{
-    Action, Authorisation, OperatorSchema, QuerySchema, is_followed, schema, schema_with_mutations,
+    Action, Authorisation, OperatorSchema, QuerySchema, are_light, is_followed, schema, schema_with_mutations,
 };
 use crate::snapshot::Publisher;
 
-/// Most who follow events at once: each holds a connection for as long as it likes.
+/// Most who follow events at once: each holds a connection for as long as it likes. Never more than a quarter of all.
 const MOST_FOLLOWERS: usize = 64;
 /// A follower without events is sent a comment so often: so one that has gone is found out.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -32,25 +32,40 @@ enum Schema {
     Operator(OperatorSchema),
 }
 
-/// Answers requests, each kind in its turn: whatever readers ask, an operator need not wait for it.
+/// Answers requests in their turn: whatever readers ask, an operator need not wait for it.
 pub(super) struct GraphQl {
     schema: Schema,
-    readers: Work,
-    operators: Work,
+    readers: Turns,
+    operators: Turns,
+}
+
+struct Turns {
+    work: Work,
     followers: Arc<Semaphore>,
 }
 
+impl Turns {
+    fn new(patience: Duration, connections: usize) -> Self {
+        let followers = MOST_FOLLOWERS.min(connections / 4).max(1);
+        Self { work: Work::new(patience), followers: Arc::new(Semaphore::new(followers)) }
+    }
+}
+
 impl GraphQl {
-    /// `patience`: how long a request waits for its turn.
-    pub(super) fn new(publisher: &Publisher, has_operator: bool, patience: Duration) -> Self {
+    /// `patience`: how long a request waits for its turn. `connections`: most that the server has.
+    pub(super) fn new(publisher: &Publisher, has_operator: bool, patience: Duration, connections: usize) -> Self {
         let schema = if has_operator {
             let operator = |ctx: &async_graphql::Context<'_>, _: Action| ctx.data_opt() == Some(&Role::Operator);
             Schema::Operator(schema_with_mutations(publisher, Authorisation::new(operator)))
         } else {
             Schema::Queries(schema(publisher))
         };
-        let followers = Arc::new(Semaphore::new(MOST_FOLLOWERS));
-        Self { schema, readers: Work::new(patience), operators: Work::new(patience), followers }
+        let turns = || Turns::new(patience, connections);
+        Self { schema, readers: turns(), operators: turns() }
+    }
+
+    fn turns(&self, role: Role) -> &Turns {
+        if role == Role::Operator { &self.operators } else { &self.readers }
     }
 
     pub(super) async fn answer(&self, headers: &HeaderMap, body: &[u8], role: Role) -> Response {
@@ -68,18 +83,22 @@ impl GraphQl {
                 "send one request: {query, variables, operationName}",
             );
         };
+        // Before it waits for its turn: there it is in memory.
+        if !are_light(&request.variables) {
+            return error(StatusCode::OK, "QUERY_TOO_COMPLEX", "The variables are too large.");
+        }
         let request = request.data(role);
         let accept = header(header::ACCEPT).to_ascii_lowercase();
         let events = accept.contains("text/event-stream");
         if events && is_followed(&request) {
-            return self.follow(request);
+            return self.follow(request, role);
         }
         self.answer_once(request, role, events && !accept.contains("application/json")).await
     }
 
     /// Answers with each message as it comes.
-    fn follow(&self, request: Request) -> Response {
-        let Ok(place) = self.followers.clone().try_acquire_owned() else {
+    fn follow(&self, request: Request, role: Role) -> Response {
+        let Ok(place) = self.turns(role).followers.clone().try_acquire_owned() else {
             return closing(error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many follow the events"));
         };
         match &self.schema {
@@ -92,22 +111,23 @@ impl GraphQl {
     async fn answer_once(&self, request: Request, role: Role, as_event: bool) -> Response {
         let schema = self.schema.clone();
         let runtime = tokio::runtime::Handle::current();
-        let work = if role == Role::Operator { &self.operators } else { &self.readers };
         let content_type = if as_event { "text/event-stream" } else { "application/json" };
         // No resolver waits for anything, but lists look through all peers.
-        work.answer(content_type, move || {
-            let response = match schema {
-                Schema::Queries(schema) => runtime.block_on(schema.execute(request)),
-                Schema::Operator(schema) => runtime.block_on(schema.execute(request)),
-            };
-            if as_event {
-                let mut text = next(&response);
-                text.push_str(COMPLETE);
-                return text.into_bytes();
-            }
-            serde_json::to_vec(&response).unwrap_or_default()
-        })
-        .await
+        self.turns(role)
+            .work
+            .answer(content_type, move || {
+                let response = match schema {
+                    Schema::Queries(schema) => runtime.block_on(schema.execute(request)),
+                    Schema::Operator(schema) => runtime.block_on(schema.execute(request)),
+                };
+                if as_event {
+                    let mut text = next(&response);
+                    text.push_str(COMPLETE);
+                    return text.into_bytes();
+                }
+                serde_json::to_vec(&response).unwrap_or_default()
+            })
+            .await
     }
 }
 

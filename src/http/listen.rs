@@ -41,7 +41,7 @@ pub(super) async fn listen(
     let mut http = http1::Builder::new();
     // Without a timer the header timeout would be ignored.
     http.timer(TokioTimer::new()).header_read_timeout(options.timeout).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
-    let most = options.max_connections.min(half_of_the_descriptors());
+    let most = most_connections(options);
     let places = Arc::new(Semaphore::new(most));
     loop {
         let accepted = tokio::select! {
@@ -59,12 +59,18 @@ pub(super) async fn listen(
         };
         let (mut http, router, stall) = (http.clone(), router.clone(), options.timeout);
         // Who keeps a connection for long must not have them all: of the second half each is for one request.
-        http.keep_alive(places.available_permits() >= most / 2);
+        let free = places.available_permits();
+        http.keep_alive(free != 0 && free >= most / 2);
         tokio::spawn(async move {
             connection(stream, &http, router, stall).await;
             drop(place);
         });
     }
+}
+
+/// Most connections at once.
+pub(super) fn most_connections(options: &HttpOptions) -> usize {
+    options.max_connections.min(half_of_the_descriptors())
 }
 
 /// Clients of this server must not take the descriptors that the node needs for its peers.

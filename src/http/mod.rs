@@ -99,7 +99,7 @@ impl fmt::Debug for HttpOptions {
 pub fn serve(address: SocketAddr, publisher: &Publisher, mut options: HttpOptions) -> io::Result<Serving> {
     // A time that the timer can tell.
     options.timeout = options.timeout.min(LONGEST);
-    if !address.ip().is_loopback() && options.token.as_deref().unwrap_or_default().trim().is_empty() {
+    if !address.ip().is_loopback() && options.token.as_deref().unwrap_or_default().as_bytes().trim_ascii().is_empty() {
         let message = "an address that is not a loopback one needs a token";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::HttpOptions;
 use super::access::{Access, Role};
 use super::graphql::GraphQl;
+use super::listen::most_connections;
 use super::live::{Live, Numbered};
 use super::reply::{closing, error, json, page};
 use super::work::Work;
@@ -33,7 +34,8 @@ struct Site {
     scrapes: Work,
     pages: Work,
     snapshots: Work,
-    large_bodies: Arc<Semaphore>,
+    /// Those of readers, and of operators.
+    large_bodies: [Arc<Semaphore>; 2],
     options: HttpOptions,
 }
 
@@ -45,12 +47,12 @@ pub fn router(publisher: &Publisher, options: &HttpOptions) -> Router {
     let site = Arc::new(Site {
         publisher: publisher.clone(),
         exporter: Exporter::new(publisher, options.series),
-        graphql: GraphQl::new(publisher, access.has_operator(), options.timeout),
+        graphql: GraphQl::new(publisher, access.has_operator(), options.timeout, most_connections(options)),
         access,
         scrapes: Work::new(options.timeout),
         pages: Work::new(options.timeout),
         snapshots: Work::new(options.timeout),
-        large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+        large_bodies: [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_BODIES))),
         options: options.clone(),
     });
     Router::new()
@@ -140,7 +142,9 @@ async fn graphql(State(site): State<Arc<Site>>, request: Request) -> Response {
         return too_large();
     }
     let large = announced.is_none_or(|length| length > SMALL_BODY);
-    let turn = large.then(|| site.large_bodies.clone().try_acquire_owned());
+    let role = parts.extensions.get().copied().unwrap_or(Role::Nobody);
+    let turns = &site.large_bodies[usize::from(role == Role::Operator)];
+    let turn = large.then(|| turns.clone().try_acquire_owned());
     if matches!(turn, Some(Err(_))) {
         return closing(error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many large requests are under way"));
     }
@@ -150,9 +154,10 @@ async fn graphql(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(Err(_)) => return too_large(),
         Err(_) => return closing(error(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the body did not come in time")),
     };
+    let answer = site.graphql.answer(&parts.headers, &body, role).await;
+    // Until here body and request were in memory.
     drop(turn);
-    let role = parts.extensions.get().copied().unwrap_or(Role::Nobody);
-    site.graphql.answer(&parts.headers, &body, role).await
+    answer
 }
 
 fn too_large() -> Response {

@@ -425,7 +425,7 @@ impl<'a> Pin<'a> {
     /// The pin stays until [`Table::unpin`]; `None`, and it goes, where as many are kept as may be.
     #[inline]
     pub(crate) fn keep(self) -> Option<Tenancy> {
-        // Relaxed: threads that keep theirs at once may overstep the bound by as many as they are.
+        // Relaxed: the count that is read has this pin in it, and those of all who have pinned before.
         self.record().meta.load(Ordering::Relaxed).may_keep().then(|| {
             let tenancy = self.tenancy;
             std::mem::forget(self);

@@ -38,7 +38,7 @@ pub use original::ResilienceQuery;
 pub use records::RecordQuery;
 pub use safeguards::Safeguards;
 #[cfg(feature = "http")]
-pub(crate) use safeguards::is_followed;
+pub(crate) use safeguards::{are_light, is_followed};
 pub use subscription::Subscription;
 
 use crate::snapshot::Publisher;
@@ -79,7 +79,8 @@ fn limited<M>(
     builder
         .data(publisher.clone())
         .limit_depth(MAX_DEPTH)
-        .limit_recursive_depth(MAX_DEPTH)
+        // Fragments count here; a tool that asks for the schema spreads three within each other.
+        .limit_recursive_depth(MAX_DEPTH + 4)
         .limit_complexity(MAX_COMPLEXITY)
         .extension(Safeguards)
 }

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Value};
+use async_graphql::{Name, Value as ConstValue, Variables};
+use async_graphql_value::Value;
 
 /// What a text would cost the parser and the validation.
 #[derive(Default)]
@@ -18,8 +19,6 @@ pub(super) struct Measure {
     pub(super) tokens: usize,
     /// Bytes of the longest of them.
     pub(super) longest: usize,
-    /// Mentions of variables: each is given a copy of its value.
-    pub(super) variables: usize,
     /// A block string is not closed. By GraphQL's grammar there is no such text; the parser would read on behind `""`.
     pub(super) unclosed: bool,
 }
@@ -41,10 +40,6 @@ pub(super) fn measure(query: &str) -> Measure {
             }
             b'}' | b']' | b')' => {
                 depth = depth.saturating_sub(1);
-                1
-            }
-            b'$' => {
-                measure.variables += 1;
                 1
             }
             b'#' => rest.iter().take_while(|&&byte| byte != b'\n' && byte != b'\r').count(),
@@ -100,15 +95,53 @@ fn string_length(text: &[u8]) -> Option<usize> {
     Some(text.len())
 }
 
-/// What variables weigh: 64 bytes for each value, and those of texts and names.
-pub(super) fn weight(value: &Value) -> usize {
-    const EACH: usize = 64;
+/// Every value weighs this, besides its texts and names.
+const EACH: usize = 64;
+
+/// What a value weighs, in bytes about.
+pub(super) fn weight(value: &ConstValue) -> usize {
     EACH + match value {
-        Value::String(text) => text.len(),
-        Value::List(values) => values.iter().map(weight).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        ConstValue::String(text) => text.len(),
+        ConstValue::List(values) => values.iter().map(weight).sum(),
+        ConstValue::Object(fields) => fields.iter().map(|(name, value)| name.len() + weight(value)).sum(),
         _ => 0,
     }
+}
+
+/// What all arguments weigh, those in a fragment as often as it is spread, and a variable wherever it is mentioned: there its
+/// value is copied, and printed where it is wrong. Saturates.
+pub(super) fn arguments(document: &ExecutableDocument, variables: &Variables) -> usize {
+    let mut known: HashMap<&Name, usize> = variables.iter().map(|(name, value)| (name, weight(value))).collect();
+    for (_, operation) in document.operations.iter() {
+        for definition in &operation.node.variable_definitions {
+            let default = definition.node.default_value.as_ref().map_or(0, |value| weight(&value.node));
+            let known = known.entry(&definition.node.name.node).or_default();
+            *known = default.max(*known);
+        }
+    }
+    sum(document, &|selection| {
+        let (arguments, directives) = match selection {
+            Selection::Field(field) => (field.node.arguments.as_slice(), &field.node.directives),
+            Selection::InlineFragment(inline) => (&[][..], &inline.node.directives),
+            Selection::FragmentSpread(spread) => (&[][..], &spread.node.directives),
+        };
+        let all = arguments.iter().chain(directives.iter().flat_map(|directive| &directive.node.arguments));
+        all.map(|(_, value)| weight_with(&value.node, &known)).fold(0, usize::saturating_add)
+    })
+}
+
+fn weight_with(value: &Value, variables: &HashMap<&Name, usize>) -> usize {
+    let with = |value| weight_with(value, variables);
+    let below = match value {
+        Value::Variable(name) => variables.get(name).copied().unwrap_or(0),
+        Value::String(text) => text.len(),
+        Value::List(values) => values.iter().map(with).fold(0, usize::saturating_add),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| with(value).saturating_add(name.len())).fold(0, usize::saturating_add)
+        }
+        _ => 0,
+    };
+    below.saturating_add(EACH)
 }
 
 /// How an introspection is taken apart: its fields, and how deep its lists are nested. Those of the schema's own description
@@ -190,42 +223,54 @@ pub(super) fn roots(document: &ExecutableDocument, set: &SelectionSet) -> usize 
     set.items.iter().map(|selection| of(&selection.node)).fold(0, usize::saturating_add)
 }
 
-/// Fields of all operations, those of a fragment as often as it is spread; saturates. A fragment that spreads itself
-/// counts as nothing there; the validation refuses it.
+/// Fields of all operations, those of a fragment as often as it is spread; saturates.
 pub(super) fn fields(document: &ExecutableDocument) -> usize {
+    sum(document, &|_| 1)
+}
+
+/// The sum of `price` over the selections of all operations, those of a fragment as often as it is spread; saturates. A fragment
+/// that spreads itself counts as nothing there; the validation refuses it.
+fn sum(document: &ExecutableDocument, price: &dyn Fn(&Selection) -> usize) -> usize {
     let mut known = HashMap::new();
     let operations = document.operations.iter();
     operations
-        .map(|(_, operation)| of_set(document, &operation.node.selection_set.node, &mut known))
+        .map(|(_, operation)| of_set(document, &operation.node.selection_set.node, price, &mut known))
         .fold(0, usize::saturating_add)
 }
 
-fn of_set<'a>(document: &'a ExecutableDocument, set: &'a SelectionSet, known: &mut HashMap<&'a Name, usize>) -> usize {
+fn of_set<'a>(
+    document: &'a ExecutableDocument,
+    set: &'a SelectionSet,
+    price: &dyn Fn(&Selection) -> usize,
+    known: &mut HashMap<&'a Name, usize>,
+) -> usize {
     let mut sum = 0_usize;
     for selection in &set.items {
-        sum = sum.saturating_add(match &selection.node {
-            Selection::Field(field) => of_set(document, &field.node.selection_set.node, known).saturating_add(1),
-            Selection::InlineFragment(inline) => {
-                of_set(document, &inline.node.selection_set.node, known).saturating_add(1)
-            }
-            Selection::FragmentSpread(spread) => {
-                of_fragment(document, &spread.node.fragment_name.node, known).saturating_add(1)
-            }
-        });
+        let below = match &selection.node {
+            Selection::Field(field) => of_set(document, &field.node.selection_set.node, price, known),
+            Selection::InlineFragment(inline) => of_set(document, &inline.node.selection_set.node, price, known),
+            Selection::FragmentSpread(spread) => of_fragment(document, &spread.node.fragment_name.node, price, known),
+        };
+        sum = sum.saturating_add(below).saturating_add(price(&selection.node));
     }
     sum
 }
 
-fn of_fragment<'a>(document: &'a ExecutableDocument, name: &'a Name, known: &mut HashMap<&'a Name, usize>) -> usize {
-    if let Some(&fields) = known.get(name) {
-        return fields;
+fn of_fragment<'a>(
+    document: &'a ExecutableDocument,
+    name: &'a Name,
+    price: &dyn Fn(&Selection) -> usize,
+    known: &mut HashMap<&'a Name, usize>,
+) -> usize {
+    if let Some(&sum) = known.get(name) {
+        return sum;
     }
     let Some(fragment) = document.fragments.get(name) else { return 0 };
     // Nothing, while it is being measured: that ends a circle.
     known.insert(name, 0);
-    let fields = of_set(document, &fragment.node.selection_set.node, known);
-    known.insert(name, fields);
-    fields
+    let sum = of_set(document, &fragment.node.selection_set.node, price, known);
+    known.insert(name, sum);
+    sum
 }
 
 /// Longest chain of fragments that spread each other, as far as `limit`.

@@ -3,14 +3,17 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest, NextRequest, NextValidation,
+    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest, NextRequest, NextSubscribe,
+    NextValidation,
 };
+use async_graphql::futures_util::StreamExt;
+use async_graphql::futures_util::stream::BoxStream;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, Response, ServerError, ServerResult, ValidationResult, Variables, async_trait, value};
 
 use super::error::ErrorCode;
-use super::request_size::{fields, fragment_chain_exceeds, introspection, measure, roots, weight};
+use super::request_size::{arguments, fields, fragment_chain_exceeds, introspection, measure, roots, weight};
 use super::{MAX_COMPLEXITY, MAX_DEPTH};
 use crate::snapshot::rfc3339::Rfc3339;
 use crate::snapshot::{Published, Publisher};
@@ -24,10 +27,12 @@ const MAX_TOKENS: usize = 2 * MAX_COMPLEXITY;
 /// Bytes of the longest name or string in a request: ids have 64, cursors some more.
 const MAX_TOKEN: usize = 1024;
 
-/// Most mentions of variables in a request, and what all variables may weigh (see [`weight`]): wherever one is mentioned, its
-/// value is copied before anything looks at it.
-const MAX_MENTIONS: usize = 100;
-const MAX_WEIGHT: usize = 16 * 1024;
+/// What all arguments of a request may weigh (see [`arguments`]), and what comes as variables: bytes, about.
+const MAX_WEIGHT: usize = 256 * 1024;
+
+/// Longest text of a request that is looked at to find out whether it follows events.
+#[cfg(feature = "http")]
+const MAX_FOLLOWED: usize = 4096;
 
 /// Most fields that are asked of the schema itself, and how deep its lists may be nested: tools ask for some 200, and for the
 /// arguments of the fields of the types.
@@ -59,17 +64,22 @@ fn refuse<T>(code: ErrorCode, message: &str) -> ServerResult<T> {
     Err(coded(code, ServerError::new(message, None)))
 }
 
-/// A parsed query that is worth looking at.
-fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
+/// Whether what comes as variables is of a size that a request may have.
+pub(crate) fn are_light(variables: &Variables) -> bool {
+    variables.values().map(weight).fold(0, usize::saturating_add) <= MAX_WEIGHT
+}
+
+/// The query of a request, parsed, if it is worth looking at.
+fn parsed(query: &str, variables: &Variables) -> ServerResult<ExecutableDocument> {
+    if !are_light(variables) {
+        return refuse(ErrorCode::QueryTooComplex, "The variables are too large.");
+    }
     let measure = measure(query);
     if measure.nesting > MAX_NESTING {
         return refuse(ErrorCode::QueryTooDeep, "The query is nested too deep.");
     }
     if measure.tokens > MAX_TOKENS || measure.longest > MAX_TOKEN {
         return refuse(ErrorCode::QueryTooComplex, "The query is too long.");
-    }
-    if measure.variables > MAX_MENTIONS {
-        return refuse(ErrorCode::QueryTooComplex, "The query mentions too many variables.");
     }
     if measure.unclosed {
         return refuse(ErrorCode::ParseFailed, "A block string is not closed.");
@@ -80,6 +90,9 @@ fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
     }
     if fragment_chain_exceeds(&document, MAX_DEPTH) {
         return refuse(ErrorCode::QueryTooDeep, "The query's fragments are nested too deep.");
+    }
+    if arguments(&document, variables) > MAX_WEIGHT {
+        return refuse(ErrorCode::QueryTooComplex, "The query's arguments are too large.");
     }
     let asked = introspection(&document);
     if asked.fields > MAX_INTROSPECTION || asked.lists > MAX_INTROSPECTION_LISTS {
@@ -93,10 +106,23 @@ fn parsed(query: &str) -> ServerResult<ExecutableDocument> {
     Ok(document)
 }
 
-/// Whether a request that may be carried out follows events. Others are answered once.
+/// Whether a request that may be carried out follows events, by a short look. Others are answered once.
 #[cfg(feature = "http")]
 pub(crate) fn is_followed(request: &Request) -> bool {
-    parsed(&request.query).is_ok_and(|document| is_subscription(&document, request.operation_name.as_deref()))
+    let document = (request.query.len() <= MAX_FOLLOWED).then(|| parsed(&request.query, &request.variables));
+    let document = document.and_then(Result::ok);
+    document.is_some_and(|document| is_subscription(&document, request.operation_name.as_deref()))
+}
+
+/// Gives a code to what is wrong with a request as a whole, and has none yet: an operation or a variable that is not there.
+fn code_the_rest(response: &mut Response) {
+    let of_request = |error: &&mut ServerError| error.path.is_empty() || error.message.starts_with("Variable ");
+    for error in response.errors.iter_mut().filter(of_request) {
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            extensions.set("code", ErrorCode::ValidationFailed.as_str());
+        }
+    }
 }
 
 /// Whether the operation of this name, or the only one, is a subscription.
@@ -112,13 +138,7 @@ fn is_subscription(document: &ExecutableDocument, wanted: Option<&str>) -> bool 
 impl Extension for OneRequest {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
-        // What is wrong with a request as a whole has no code yet: an operation or a variable that is not there.
-        for error in &mut response.errors {
-            let extensions = error.extensions.get_or_insert_default();
-            if extensions.get("code").is_none() {
-                extensions.set("code", ErrorCode::ValidationFailed.as_str());
-            }
-        }
+        code_the_rest(&mut response);
         match self.published.get() {
             Some(published) => response.extension(
                 "snapshot",
@@ -132,17 +152,26 @@ impl Extension for OneRequest {
         }
     }
 
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        messages: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let coded = messages.map(|mut response| {
+            code_the_rest(&mut response);
+            response
+        });
+        next.run(ctx, coded.boxed())
+    }
+
     async fn prepare_request(
         &self,
         ctx: &ExtensionContext<'_>,
         mut request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let heavy = request.variables.values().map(weight).fold(0, usize::saturating_add);
-        if heavy > MAX_WEIGHT {
-            return refuse(ErrorCode::QueryTooComplex, "The variables are too large.");
-        }
-        let document = parsed(&request.query)?;
+        let document = parsed(&request.query, &request.variables)?;
         let follows = is_subscription(&document, request.operation_name.as_deref());
         request.set_parsed_query(document);
         // A subscription lasts: it would keep the snapshot that was the latest when it began for as long as it is read.
