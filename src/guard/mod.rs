@@ -155,13 +155,23 @@ impl PeerGuard {
     /// # Errors
     /// The field that is out of its range; then nothing is changed.
     pub fn update_limits(&self, limits: Limits) -> Result<(), ConfigError> {
-        limits.validate()?;
-        for (bucket, limit) in self.inner.global.iter().zip([limits.upload, limits.download]) {
-            bucket.set_rate(Rate::new(limit));
+        let Limits { upload, download, per_peer_upload, per_peer_download } = limits;
+        self.change_limits([upload, download].map(Some), [per_peer_upload, per_peer_download].map(Some))
+    }
+
+    /// As [`Self::update_limits`], for those that are given, by direction: the others are not touched, so that two changes of
+    /// different limits do not undo each other.
+    pub(crate) fn change_limits(&self, all: [Option<u64>; 2], per_peer: [Option<u64>; 2]) -> Result<(), ConfigError> {
+        // 0 is always allowed.
+        let [[upload, download], [per_peer_upload, per_peer_download]] =
+            [all, per_peer].map(|limits| limits.map(Option::unwrap_or_default));
+        Limits { upload, download, per_peer_upload, per_peer_download }.validate()?;
+        let given = |limit: Option<u64>| limit.map(Rate::new);
+        for (bucket, limit) in self.inner.global.iter().zip(all.map(given)) {
+            limit.into_iter().for_each(|rate| bucket.set_rate(rate));
         }
-        let per_peer = [limits.per_peer_upload, limits.per_peer_download];
-        for (setting, limit) in self.inner.peer_rates.iter().zip(per_peer) {
-            setting.set(Rate::new(limit));
+        for (setting, limit) in self.inner.peer_rates.iter().zip(per_peer.map(given)) {
+            limit.into_iter().for_each(|rate| setting.set(rate));
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! What an operator does, if the node allows it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, Error, InputObject, Object, Result};
 
 use super::error::{ErrorCode, peer_id};
-use crate::config::{Limits, PeerLimits};
+use crate::config::PeerLimits;
 use crate::guard::PeerGuard;
 use crate::snapshot::Publisher;
 
@@ -138,17 +138,9 @@ impl Mutation {
     /// Changes the limits of all peers.
     async fn set_bandwidth_limits(&self, ctx: &Context<'_>, limits: LimitsInput) -> Result<bool> {
         let guard = allowed(ctx, Action::Limits)?;
-        // One after the other: what one leaves out is not put back to what it was before another.
-        static CHANGES: Mutex<()> = Mutex::new(());
-        let _mine = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = guard.limits();
-        let limits = Limits {
-            upload: limits.upload.unwrap_or(now.upload),
-            download: limits.download.unwrap_or(now.download),
-            per_peer_upload: limits.per_peer_upload.unwrap_or(now.per_peer_upload),
-            per_peer_download: limits.per_peer_download.unwrap_or(now.per_peer_download),
-        };
-        guard.update_limits(limits).map_err(|error| operator(error.into()))?;
+        let changed =
+            guard.change_limits([limits.upload, limits.download], [limits.per_peer_upload, limits.per_peer_download]);
+        changed.map_err(|error| operator(error.into()))?;
         Ok(true)
     }
 
