@@ -28,6 +28,7 @@ mod records;
 mod request_size;
 mod safeguards;
 mod subscription;
+mod text_size;
 
 use async_graphql::{EmptyMutation, MergedObject, Schema, SchemaBuilder};
 

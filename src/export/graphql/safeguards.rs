@@ -13,7 +13,8 @@ use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Oper
 use async_graphql::{Request, Response, ServerError, ServerResult, ValidationResult, Variables, async_trait, value};
 
 use super::error::ErrorCode;
-use super::request_size::{arguments, fields, fragment_chain_exceeds, introspection, measure, roots, weight};
+use super::request_size::{arguments, fields, fragment_chain_exceeds, introspection, roots, weight};
+use super::text_size::measure;
 use super::{MAX_COMPLEXITY, MAX_DEPTH};
 use crate::snapshot::rfc3339::Rfc3339;
 use crate::snapshot::{Published, Publisher};
@@ -85,11 +86,12 @@ fn parsed(query: &str, variables: &Variables) -> ServerResult<ExecutableDocument
         return refuse(ErrorCode::ParseFailed, "A block string is not closed.");
     }
     let document = parse_query(query).map_err(|error| coded(ErrorCode::ParseFailed, error.into()))?;
-    if fields(&document) > MAX_COMPLEXITY {
-        return refuse(ErrorCode::QueryTooComplex, "The query has too many fields.");
-    }
+    // Before the others, which go down every chain.
     if fragment_chain_exceeds(&document, MAX_DEPTH) {
         return refuse(ErrorCode::QueryTooDeep, "The query's fragments are nested too deep.");
+    }
+    if fields(&document) > MAX_COMPLEXITY {
+        return refuse(ErrorCode::QueryTooComplex, "The query has too many fields.");
     }
     if arguments(&document, variables) > MAX_WEIGHT {
         return refuse(ErrorCode::QueryTooComplex, "The query's arguments are too large.");
