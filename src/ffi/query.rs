@@ -137,6 +137,20 @@ pub unsafe extern "C" fn peerguard_top_peers(
     })
 }
 
+/// # Safety
+/// As for [`Row::new`].
+unsafe fn event_places(
+    first: *mut peerguard_event,
+    event_size: usize,
+    capacity: usize,
+) -> Result<Row<peerguard_event>, Failure> {
+    if event_size != size_of::<peerguard_event>() {
+        return Err(Failure::StructSize);
+    }
+    // SAFETY: by this function's own contract.
+    unsafe { Row::new(first, capacity) }
+}
+
 /// Takes the oldest events that nobody has drained yet. Each event is drained once, whichever thread asks.
 ///
 /// `events`: `capacity` places, each of `event_size` = sizeof(peerguard_event) bytes. `written` receives how many were put
@@ -157,11 +171,8 @@ pub unsafe extern "C" fn peerguard_drain_events(
     lost: *mut u64,
 ) -> i32 {
     boundary(|| {
-        if event_size != size_of::<peerguard_event>() {
-            return Err(Failure::StructSize);
-        }
         // SAFETY: the pointers point to what the header says.
-        let (events, written) = unsafe { (Row::new(events, capacity)?, Place::new(written)?) };
+        let (events, written) = unsafe { (event_places(events, event_size, capacity)?, Place::new(written)?) };
         // SAFETY: as above.
         let lost = unsafe { Place::optional(lost)? };
         let held = GUARDS.hold(guard)?;
@@ -194,11 +205,8 @@ pub unsafe extern "C" fn peerguard_events_since(
     lost: *mut u64,
 ) -> i32 {
     boundary(|| {
-        if event_size != size_of::<peerguard_event>() {
-            return Err(Failure::StructSize);
-        }
         // SAFETY: the pointers point to what the header says.
-        let (events, written) = unsafe { (Row::new(events, capacity)?, Place::new(written)?) };
+        let (events, written) = unsafe { (event_places(events, event_size, capacity)?, Place::new(written)?) };
         // SAFETY: as above.
         let (next, lost) = unsafe { (Place::new(next)?, Place::optional(lost)?) };
         let batch = GUARDS.hold(guard)?.events_since(cursor, capacity);
