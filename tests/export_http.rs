@@ -224,6 +224,23 @@ fn a_query_that_asks_for_events_is_answered_once() {
 }
 
 #[test]
+fn a_follower_without_events_hears_that_the_server_is_there() {
+    let (_guard, _publisher, serving) =
+        site(HttpOptions { timeout: Duration::from_millis(100), ..HttpOptions::default() });
+    let body = json!({"query": "subscription { peerEvents { lost } }"}).to_string();
+    let mut stream = connect(serving.address());
+    let head = format!("host: localhost\r\naccept: text/event-stream\r\n{JSON}content-length: {}", body.len());
+    write!(stream, "POST /graphql HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
+    let mut came = String::new();
+    let mut part = [0; 1024];
+    while came.matches("\r\n:\n\n\r\n").count() < 2 {
+        let n = stream.read(&mut part).expect("no comment came");
+        assert!(n != 0, "closed after {came}");
+        came.push_str(std::str::from_utf8(&part[..n]).unwrap());
+    }
+}
+
+#[test]
 fn followers_are_not_more_than_a_few() {
     let options = HttpOptions { operator_token: Some("operator".into()), ..HttpOptions::default() };
     let (_guard, _publisher, serving) = site(HttpOptions { max_connections: 400, ..options.clone() });

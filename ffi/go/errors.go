@@ -25,7 +25,7 @@ var (
 	ErrPermit = errors.New("peerguard: not a permit")
 	// ErrLatency: a latency is negative.
 	ErrLatency = errors.New("peerguard: latency")
-	// ErrInvalid: a number is no enumerator of its kind, or a length is out of range.
+	// ErrInvalid: a number is no enumerator of its kind, or a length or time is out of range.
 	ErrInvalid = errors.New("peerguard: invalid argument")
 	// ErrPeerID: the text is no peer id.
 	ErrPeerID = errors.New("peerguard: not a peer id")

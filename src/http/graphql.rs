@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::futures_util::{Stream, StreamExt, stream};
+use async_graphql::futures_util::{StreamExt, stream};
 use async_graphql::{Executor, Request};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -22,7 +22,7 @@ use crate::snapshot::Publisher;
 
 /// Most who follow events at once: each holds a connection for as long as it likes. Never more than a quarter of all.
 const MOST_FOLLOWERS: usize = 64;
-/// A follower without events is sent a comment so often: so one that has gone is found out.
+/// A follower without events is sent a comment so often, or in each of the server's timeouts: so one that has gone is found out.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The schema that is served: with mutations if there is a token for them.
@@ -42,12 +42,14 @@ pub(super) struct GraphQl {
 struct Turns {
     work: Work,
     followers: Arc<Semaphore>,
+    heartbeat: Duration,
 }
 
 impl Turns {
     fn new(patience: Duration, connections: usize) -> Self {
         let followers = MOST_FOLLOWERS.min(connections / 4).max(1);
-        Self { work: Work::new(patience), followers: Arc::new(Semaphore::new(followers)) }
+        let followers = Arc::new(Semaphore::new(followers));
+        Self { work: Work::new(patience), followers, heartbeat: patience.min(HEARTBEAT) }
     }
 }
 
@@ -98,12 +100,13 @@ impl GraphQl {
 
     /// Answers with each message as it comes.
     fn follow(&self, request: Request, role: Role) -> Response {
-        let Ok(place) = self.turns(role).followers.clone().try_acquire_owned() else {
+        let Turns { followers, heartbeat, .. } = self.turns(role);
+        let Ok(place) = followers.clone().try_acquire_owned() else {
             return closing(error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", "too many follow the events"));
         };
         match &self.schema {
-            Schema::Queries(schema) => events(schema, request, place),
-            Schema::Operator(schema) => events(schema, request, place),
+            Schema::Queries(schema) => events(schema, request, *heartbeat, place),
+            Schema::Operator(schema) => events(schema, request, *heartbeat, place),
         }
     }
 
@@ -141,23 +144,19 @@ fn next(response: &async_graphql::Response) -> String {
 }
 
 /// Answers as server-sent events, one `next` each and a `complete` at the end. The place is kept as long.
-fn events(schema: &impl Executor, request: Request, place: OwnedSemaphorePermit) -> Response {
+fn events(schema: &impl Executor, request: Request, heartbeat: Duration, place: OwnedSemaphorePermit) -> Response {
     let messages = schema.execute_stream(request, None).boxed();
-    let parts = stream::unfold((Some(messages), place), |(messages, place)| async {
+    let parts = stream::unfold((Some(messages), place), move |(messages, place)| async move {
         let mut messages = messages?;
-        Some(match timeout(HEARTBEAT, messages.next()).await {
+        Some(match timeout(heartbeat, messages.next()).await {
             Ok(Some(response)) => (part(&next(&response)), (Some(messages), place)),
             Ok(None) => (part(COMPLETE), (None, place)),
             Err(_) => (part(":\n\n"), (Some(messages), place)),
         })
     });
-    reply(StatusCode::OK, "text/event-stream", body(parts))
+    reply(StatusCode::OK, "text/event-stream", Body::from_stream(parts))
 }
 
 fn part(text: &str) -> Result<Bytes, Infallible> {
     Ok(Bytes::copy_from_slice(text.as_bytes()))
-}
-
-fn body(parts: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Body {
-    Body::from_stream(parts)
 }
