@@ -3,13 +3,13 @@
 mod queries;
 mod web;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use peerguard::http::{HttpOptions, Serving, serve};
-use peerguard::{Config, PeerGuard, PeerId, Publisher};
+use peerguard::{Clock, Config, PeerGuard, PeerId, Publisher};
 use queries::PEER;
 use serde_json::{Value, json};
 use web::{JSON, answer, connect, get, get_with, post_with, query};
@@ -82,12 +82,16 @@ fn every_path_has_its_type_and_content() {
 
 #[test]
 fn health_tells_of_a_stale_snapshot() {
-    let options = HttpOptions { stale_after: Duration::from_millis(50), ..HttpOptions::default() };
-    let (_guard, publisher, serving) = site(options);
-    thread::sleep(Duration::from_millis(80));
-    assert_eq!(get(serving.address(), "/healthz").status, 503);
+    let (clock, hand) = Clock::manual(1 << 40);
+    let publisher = Publisher::new(&PeerGuard::with_clock(Config::default(), clock).unwrap());
+    let serving = serve(local(), &publisher, HttpOptions::default()).unwrap();
+    let health = || get(serving.address(), "/healthz").status;
+    hand.advance(HttpOptions::default().stale_after);
+    assert_eq!(health(), 200);
+    hand.advance(Duration::from_nanos(1));
+    assert_eq!(health(), 503);
     publisher.publish_now();
-    assert_eq!(get(serving.address(), "/healthz").status, 200);
+    assert_eq!(health(), 200);
 }
 
 #[test]
@@ -186,26 +190,29 @@ fn connections_beyond_the_bound_are_told_and_places_come_back() {
 fn events_come_as_they_happen() {
     let (guard, _publisher, serving) = site(HttpOptions::default());
     let mut stream = connect(serving.address());
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let body = json!({"query": "subscription { peerEvents { lost events { kind peerId } } }"}).to_string();
     let length = body.len();
     let head = format!("host: localhost\r\naccept: text/event-stream\r\n{JSON}content-length: {length}");
     write!(stream, "POST /graphql HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
-    let mut came = String::new();
-    let mut read_until = |text: &str| {
-        let mut part = [0; 4096];
-        while !came.contains(text) {
-            let n = stream.read(&mut part).expect("no event came");
-            assert!(n != 0, "closed after {came}");
-            came.push_str(std::str::from_utf8(&part[..n]).unwrap());
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let (start, mut came, mut part) = (Instant::now(), String::new(), [0; 4096]);
+    let mut next = 100;
+    // The subscription begins with its first poll, some time after the head: what has happened before is not told.
+    while !(100..next).any(|n| came.contains(&peer(n).to_string())) {
+        assert!(start.elapsed() < Duration::from_secs(30), "no event came: {came}");
+        if came.contains("text/event-stream") {
+            guard.ban(&peer(next), None, 0).unwrap();
+            next += 1;
         }
-    };
-    read_until("text/event-stream");
-    // The subscription begins with its first poll, right after the head.
-    thread::sleep(Duration::from_millis(500));
-    guard.ban(&peer(77), None, 0).unwrap();
-    read_until(&peer(77).to_string());
-    assert!(came.contains("event: next\ndata: {") && came.contains("banned"));
+        match stream.read(&mut part) {
+            Ok(n) => {
+                assert!(n != 0, "closed after {came}");
+                came.push_str(std::str::from_utf8(&part[..n]).unwrap());
+            }
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
+        }
+    }
+    assert!(came.contains("event: next\ndata: {") && came.contains("banned"), "{came}");
 }
 
 /// A stream of events is for who follows them: other queries are answered in their turn, however they are asked for.

@@ -1,8 +1,12 @@
-//! One thread after the other: what bucket and shares have together.
+//! What bucket and shares have together: one thread after the other, and threads at once.
+
+use std::sync::Barrier;
+use std::thread;
 
 use super::words::ALONE;
 use super::*;
 use crate::clock::ManualClock;
+use fastrand::Rng;
 use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -86,6 +90,67 @@ fn a_bucket_for_one_thread_lends_nothing() {
     let bucket = SharedBucket::new(Rate::new(1_000_000), &burst(), 1, Clock::manual(0).0);
     bucket.lend(0, &rough(0));
     assert!(!bucket.account().is_lent());
+}
+
+/// Takes until nothing is left, gives back some of it if it may, and returns what it kept.
+fn take_all(bucket: &SharedBucket, thread: usize, mut rng: Rng, refunds: bool) -> u64 {
+    let (mut kept, mut refused) = (0, 0);
+    while refused < 3 {
+        let cost = rng.u64(1..=bucket.share >> 9);
+        if rng.u8(..64) == 0 {
+            bucket.lend(0, &rough(0));
+        }
+        if bucket.take_as(thread, cost, 0, &rough(0)) || bucket.take(cost, 0, &limit()).is_ok() {
+            kept += cost;
+            if refunds && rng.u8(..4) == 0 {
+                bucket.refund_as(thread, cost);
+                kept -= cost;
+            }
+        } else {
+            refused += 1;
+        }
+    }
+    kept
+}
+
+/// What threads have kept of a burst and what is left, for each round; shares are lent before the first take and again
+/// meanwhile.
+fn rounds(refunds: bool) -> impl Iterator<Item = u64> {
+    (0..50).map(move |round| {
+        let (bucket, _) = bucket(0);
+        bucket.lend(0, &rough(0));
+        assert!(bucket.account().is_lent());
+        let start = Barrier::new(THREADS);
+        let kept: u64 = thread::scope(|scope| {
+            let work = |thread| {
+                let (bucket, start) = (&bucket, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    take_all(bucket, thread, Rng::with_seed(round << 8 | thread as u64), refunds)
+                })
+            };
+            let threads: Vec<_> = (0..THREADS).map(work).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let left = left(&bucket, 0);
+        // Whatever is left can be had at once, and nothing more.
+        assert!(left == 0 || bucket.take(left, 0, &limit()).is_ok());
+        assert!(bucket.take(1, 0, &limit()).is_err());
+        kept + left
+    })
+}
+
+#[test]
+fn threads_get_a_burst_together_to_the_unit() {
+    assert!(rounds(false).all(|sum| sum == burst().units()));
+}
+
+/// A refund that meets lending or a recall may be lost while the bucket is full to its floor; none is given twice.
+#[test]
+fn refunds_are_given_once() {
+    for sum in rounds(true) {
+        assert!((burst().units() / 100 * 99..=burst().units()).contains(&sum), "{sum}");
+    }
 }
 
 #[derive(Clone, Debug)]
