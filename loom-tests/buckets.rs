@@ -6,14 +6,15 @@ use super::explore::{BOUNDED, FULL, explore, race, race3};
 use super::stage::START;
 use crate::clock::Clock;
 use crate::decision::{Reason, Rejection};
-use crate::peer::admit::{Charge, Demand};
-use crate::sync::{Ordering, Word};
+use crate::peer::admit::{Charge, Demand, Held};
+use crate::sync::{AtomicU64, Ordering, Word};
 use crate::token_bucket::bucket::{Bucket, Burst, Limit};
 use crate::token_bucket::rate::Rate;
 use crate::token_bucket::setting::Setting;
 use crate::token_bucket::shared::SharedBucket;
 
 const SECOND: u64 = 1_000_000_000;
+const LATER: u64 = START + SECOND / 2;
 
 /// 1000 bytes per second, a burst of a second.
 fn limit() -> Limit {
@@ -69,21 +70,42 @@ fn two_takers_of_an_idle_bucket_spend_no_token_twice() {
     });
 }
 
+/// A clock that whoever asks it finds at its latest time, as a processor's is.
+fn clock() -> (Clock, Arc<AtomicU64>) {
+    let time = Arc::new(AtomicU64::new(START));
+    let hand = time.clone();
+    // Relaxed, here and where it is set: a read-modify-write reads the last value, and the time orders nothing.
+    (Clock::from_fn(move || time.fetch_add(0, Ordering::Relaxed)), hand)
+}
+
 /// A peer's bucket, and that of all peers, which has room for 1000 bytes.
 struct Pair {
     peers: [Bucket; 2],
     global: SharedBucket,
+    clock: Clock,
+    hand: Arc<AtomicU64>,
 }
 
 impl Pair {
     fn new() -> Arc<Self> {
-        let global = SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, Clock::manual(START).0);
-        Arc::new(Self { peers: [Bucket::new(START), Bucket::new(START)], global })
+        let (clock, hand) = clock();
+        let global = SharedBucket::new(Rate::new(1_000), &Burst::new(SECOND), 1, clock.clone());
+        Arc::new(Self { peers: [Bucket::new(START), Bucket::new(START)], global, clock, hand })
+    }
+
+    fn take(&self, peer: usize, bytes: u64) -> Result<Held<'_>, Rejection> {
+        let peer = Some((&self.peers[peer], limit()));
+        Demand { bytes, clock: &self.clock, peer, global: Some((&self.global, limit())) }.take(START)
     }
 
     fn charge(&self, peer: usize, bytes: u64) -> Result<Charge, Rejection> {
-        let demand = Demand { bytes, peer: Some((&self.peers[peer], limit())), global: Some((&self.global, limit())) };
-        demand.charge(START)
+        self.take(peer, bytes).map(|held| held.charge())
+    }
+
+    /// Lets time pass until half a second later.
+    fn wait(&self) -> u64 {
+        self.hand.fetch_add(LATER - START, Ordering::Relaxed);
+        LATER
     }
 }
 
@@ -117,6 +139,34 @@ fn an_undone_take_keeps_another_takers_bytes() {
         assert!(b, "300 and 600 bytes fit the peer's bucket together");
         assert_eq!(owed(&pair.peers[0], START), 300, "the undone take is gone and the other one stands");
         assert_eq!(owed_by_all(&pair.global), 500, "the global bucket was not touched");
+    });
+}
+
+/// Without the take that is undone the bucket would have stood full, and time would have given it nothing.
+#[test]
+fn an_undone_take_pays_for_nobody() {
+    explore("take undone late x later take of one peer", 27, FULL, |turn| {
+        let pair = Pair::new();
+        assert!(pair.global.take(limit().rate.cost(500), START, &limit()).is_ok(), "half of the global burst");
+        let (a, b) = race(turn, &pair, |pair| pair.charge(0, 600), |pair| take(&pair.peers[0], 500, pair.wait()));
+        assert!(a.is_err() && b, "600 bytes do not fit the global bucket, 500 fit the peer's after half a second");
+        assert_eq!(owed(&pair.peers[0], LATER), 500, "what was taken later is owed, to the byte");
+    });
+}
+
+#[test]
+fn an_undone_take_from_the_bucket_of_all_peers_pays_for_nobody() {
+    explore("take of all peers undone late x later take", 28, FULL, |turn| {
+        let pair = Pair::new();
+        let ((), b) = race(
+            turn,
+            &pair,
+            |pair| pair.take(0, 600).iter().for_each(Held::undo),
+            |pair| pair.global.take(limit().rate.cost(500), pair.wait(), &limit()).is_ok(),
+        );
+        assert!(b, "500 bytes fit after half a second");
+        let owed = limit().rate.bytes_within(pair.global.debt(LATER, limit().burst));
+        assert_eq!(owed, 500, "what was taken later is owed, to the byte");
     });
 }
 

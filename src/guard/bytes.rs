@@ -181,7 +181,9 @@ impl Inner {
             if let Some(taken) = taken {
                 self.put_back(seen, tenancy, want.direction, taken, charge.peer);
             }
-            global.refund(charge.global);
+            if charge.global != 0 {
+                global.undo_rough(charge.global, recent, &self.rough);
+            }
             return Err(Some(recent));
         }
         record.see(recent);
@@ -207,7 +209,7 @@ impl Inner {
         let bucket = &self.table.record(tenancy.slot).buckets[direction.index()];
         let pin = seen.map(|id| self.table.pin(tenancy, id));
         match pin {
-            None | Some(Some(_)) => bucket.undo(taken, cost),
+            None | Some(Some(_)) => bucket.undo(taken, cost, &self.clock),
             Some(None) => {
                 let _restored = bucket.restore(taken);
             }
@@ -246,7 +248,7 @@ impl Inner {
         let inherited = self.peer_rates[want.direction.index()].rate();
         let rate = if gate.limited() { self.table.limits(slot).rate(want.direction, inherited) } else { inherited };
         let peer = self.limit(rate).map(|limit| (&record.buckets[want.direction.index()], limit));
-        Demand { bytes: want.bytes, peer, global: self.global_limit(want.direction) }
+        Demand { bytes: want.bytes, clock: &self.clock, peer, global: self.global_limit(want.direction) }
     }
 
     fn take_at<'a>(
@@ -258,7 +260,7 @@ impl Inner {
         now: u64,
     ) -> Result<Admitted, Rejection> {
         let site = self.site(slot, now);
-        // Acquire: as in `take_from`.
+        // Acquire: as in `take_lent`.
         let word = record.gate.load(Ordering::Acquire);
         let observed = !word.admits() && word.gate().forced == Forced::Observe;
         loop {
@@ -296,12 +298,12 @@ impl Inner {
     ) -> Result<Admitted, Rejection> {
         // Relaxed: the generation is not used.
         let generation = record.gate.load(Ordering::Relaxed).generation();
-        let charge = match demand.charge(now) {
+        let charge = match demand.take(now) {
             Err(_) if observed => {
                 self.counters.add(slot as usize, Total::WouldDeny, 1);
                 Charge::default()
             }
-            charge => charge?,
+            held => held?.charge(),
         };
         Ok(Admitted { generation, probe: false, bytes: demand.bytes, charge })
     }
@@ -314,27 +316,26 @@ impl Inner {
         let peer_limit = self.limit(self.peer_rates()[direction]);
         let global = self.global_limit(want.direction);
         let denied = |rejection| self.denied(stripe_of(id), rejection, Some(want.direction));
-        let mut of_all = Demand { bytes: want.bytes, peer: None, global };
+        let mut of_all = Demand { bytes: want.bytes, clock: &self.clock, peer: None, global };
         if want.up_to {
             of_all.bytes = peer_limit.map_or(want.bytes, |limit| want.bytes.min(limit.burst_bytes()));
         } else if peer_limit.is_some_and(|limit| limit.rate.cost(want.bytes) > limit.burst) {
             return Err(denied(peer_refusal(Short::Exceeds)));
         }
-        let charge = if want.up_to { of_all.charge_up_to(now) } else { of_all.charge(now) };
-        let charge = charge.map_err(denied)?;
-        let bytes = of_all.bytes;
-        let give_back = |units| global.iter().for_each(|(bucket, _)| bucket.refund(units));
+        let held = if want.up_to { of_all.take_up_to(now) } else { of_all.take(now) };
+        let held = held.map_err(denied)?;
+        let bytes = held.bytes();
         let Ok(pin) = self.table.pin_or_insert(id, &self.site(stripe_of(id), now)) else {
             let admitted = self.take_untracked(id, Want { bytes, ..want }, now);
-            let mut admitted = admitted.inspect_err(|_| give_back(charge.global))?;
+            let mut admitted = admitted.inspect_err(|_| held.undo())?;
             // The bucket of all peers was asked first, and may have given more than is left here.
-            admitted.charge.global = global.map_or(0, |(_, limit)| limit.rate.cost(admitted.bytes));
-            give_back(charge.global - admitted.charge.global);
+            admitted.charge.global =
+                if admitted.bytes == bytes { held.charge().global } else { held.keep_of_all(admitted.bytes) };
             return Ok(Ticket::of(id, Hold::Untracked, Tenancy::NONE, want.direction, &admitted));
         };
         let record = pin.record();
         let peer = peer_limit.map(|limit| (&record.buckets[direction], limit));
-        let demand = Demand { bytes, peer, global: None };
+        let demand = Demand { bytes, peer, global: None, ..of_all };
         let site = self.site(pin.slot(), now);
         let answer = match want.gate {
             true => record.admit(Asker::Permit, Some(&demand), &site),
@@ -342,13 +343,13 @@ impl Inner {
         };
         match answer {
             Ok(mut admitted) => {
-                admitted.charge.global = charge.global;
+                admitted.charge.global = held.charge().global;
                 record.see(now);
                 Ok(Ticket::pinned(id, pin, want.direction, &admitted))
             }
             // Only if another thread has made the record and used it meanwhile. A part is then what that has left.
             Err(rejection) => {
-                give_back(charge.global);
+                held.undo();
                 if want.up_to && rejection.reason.is_bytes() {
                     let admitted = self.take_held(pin.slot(), want, Some(now))?;
                     return Ok(Ticket::pinned(id, pin, want.direction, &admitted));
@@ -367,10 +368,10 @@ impl Inner {
         let direction = want.direction.index();
         let limit = self.limit(self.peer_rates()[direction]);
         let peer = limit.map(|limit| (&self.untracked[direction], limit));
-        let mut demand = Demand { bytes: want.bytes, peer, global: None };
-        let charge = if want.up_to { demand.charge_up_to(now) } else { demand.charge(now) };
-        let charge = charge.map_err(|rejection| self.denied(stripe_of(id), rejection, Some(want.direction)))?;
-        Ok(Admitted { generation: Generation::FIRST, probe: false, bytes: demand.bytes, charge })
+        let demand = Demand { bytes: want.bytes, clock: &self.clock, peer, global: None };
+        let held = if want.up_to { demand.take_up_to(now) } else { demand.take(now) };
+        let held = held.map_err(|rejection| self.denied(stripe_of(id), rejection, Some(want.direction)))?;
+        Ok(Admitted { generation: Generation::FIRST, probe: false, bytes: held.bytes(), charge: held.charge() })
     }
 
     /// Gives `n` of a ticket's bytes back to the buckets that were charged.

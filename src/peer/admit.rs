@@ -1,8 +1,8 @@
 //! The gate of one record, and of bytes.
 //!
 //! The rules are asked in their order; bytes are taken before a probe, and given back when the probe is lost to another
-//! request, so that a refusal by any rule leaves nothing taken. A take that is undone restores the bucket's word as it was
-//! unless someone used it in between.
+//! request, so that a refusal by any rule leaves nothing taken. A take that is undone restores the bucket's word as it was,
+//! unless someone used it in between: see [`Bucket::undo`].
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::record::Record;
 use crate::breaker::Forced;
 use crate::breaker::gate::{GateWord, Generation, Phase};
 use crate::breaker::transition::{self, Asker, Moment, Verdict};
+use crate::clock::Clock;
 use crate::counters::Total;
 use crate::decision::{Reason, Rejection};
 use crate::event::EventKind;
@@ -22,6 +23,8 @@ use crate::token_bucket::shared::{Account, SharedBucket};
 #[derive(Clone, Copy)]
 pub(crate) struct Demand<'a> {
     pub(crate) bytes: u64,
+    /// Asked when a take is undone.
+    pub(crate) clock: &'a Clock,
     pub(crate) peer: Option<(&'a Bucket, Limit)>,
     pub(crate) global: Option<(&'a SharedBucket, Limit)>,
 }
@@ -34,8 +37,8 @@ pub(crate) struct Charge {
 }
 
 /// A take that can still be undone.
-struct Held<'a> {
-    demand: &'a Demand<'a>,
+pub(crate) struct Held<'a> {
+    demand: Demand<'a>,
     peer: Option<Taken<PaidAt>>,
     global: Option<Taken<Account>>,
     charge: Charge,
@@ -60,8 +63,8 @@ pub(crate) fn global_refusal(short: Short) -> Rejection {
 impl<'a> Demand<'a> {
     /// Takes from both buckets or from neither; the peer's is asked first.
     #[inline]
-    fn take(&'a self, now: u64) -> Result<Held<'a>, Rejection> {
-        let mut held = Held { demand: self, peer: None, global: None, charge: Charge::default() };
+    pub(crate) fn take(&self, now: u64) -> Result<Held<'a>, Rejection> {
+        let mut held = Held { demand: *self, peer: None, global: None, charge: Charge::default() };
         if let Some((bucket, limit)) = &self.peer {
             held.charge.peer = limit.rate.cost(self.bytes);
             held.peer = Some(bucket.take(held.charge.peer, now, limit).map_err(peer_refusal)?);
@@ -79,20 +82,13 @@ impl<'a> Demand<'a> {
         Ok(held)
     }
 
-    /// As [`Self::take`], for good.
-    #[inline]
-    pub(crate) fn charge(&self, now: u64) -> Result<Charge, Rejection> {
-        self.take(now).map(|held| held.charge)
-    }
-
-    /// As [`Self::charge`], for as many of the bytes as the buckets have, at least one: what is taken becomes what is asked.
-    pub(crate) fn charge_up_to(&mut self, now: u64) -> Result<Charge, Rejection> {
-        let wanted = self.bytes;
+    /// As [`Self::take`], for as many of the bytes as the buckets have, at least one.
+    pub(crate) fn take_up_to(&self, now: u64) -> Result<Held<'a>, Rejection> {
         loop {
-            self.bytes = Self { bytes: wanted, ..*self }.available(now).max(1);
-            match self.charge(now) {
+            let part = Self { bytes: self.available(now).max(1), ..*self };
+            match part.take(now) {
                 // Another taker came between: what is left now?
-                Err(_) if self.bytes > 1 => {}
+                Err(_) if part.bytes > 1 => {}
                 answer => return answer,
             }
         }
@@ -108,14 +104,30 @@ impl<'a> Demand<'a> {
 }
 
 impl Held<'_> {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.demand.bytes
+    }
+
+    pub(crate) fn charge(&self) -> Charge {
+        self.charge
+    }
+
     /// Puts back what was taken. The caller holds the peer's record.
-    fn undo(&self) {
+    pub(crate) fn undo(&self) {
         if let (Some((bucket, _)), Some(taken)) = (&self.demand.peer, self.peer) {
-            bucket.undo(taken, self.charge.peer);
+            bucket.undo(taken, self.charge.peer, self.demand.clock);
         }
         if let (Some((bucket, _)), Some(taken)) = (&self.demand.global, self.global) {
             bucket.undo(taken, self.charge.global);
         }
+    }
+
+    /// Puts back what the bucket of all peers was charged for more than `bytes`, and returns the charge for these.
+    pub(crate) fn keep_of_all(&self, bytes: u64) -> u64 {
+        let (Some((bucket, limit)), Some(taken)) = (&self.demand.global, self.global) else { return 0 };
+        let kept = limit.rate.cost(bytes);
+        bucket.undo_part(taken, self.charge.global - kept);
+        kept
     }
 }
 
@@ -141,7 +153,7 @@ impl Record {
         let word = self.gate.load(Ordering::Acquire);
         if word.admits() {
             let (bytes, charge) = match demand {
-                Some(demand) => (demand.bytes, demand.charge(site.now)?),
+                Some(demand) => (demand.bytes, demand.take(site.now)?.charge),
                 None => (0, Charge::default()),
             };
             return Ok(Admitted { generation: word.generation(), probe: false, bytes, charge });

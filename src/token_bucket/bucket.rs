@@ -6,7 +6,7 @@
 //! may see more debt than the burst: that counts as the whole burst.
 
 use super::rate::{Rate, UNIT_SHIFT};
-use crate::clock::SKEW;
+use crate::clock::{Clock, SKEW};
 use crate::sync::{Ordering, Word, packed};
 
 /// A bucket's word: when all debts are paid.
@@ -89,6 +89,11 @@ impl Rough {
         self.grain == 0
     }
 
+    /// How much too early a time may be, in units.
+    pub(super) fn grain(&self) -> u64 {
+        self.grain
+    }
+
     /// For a bucket that owes at least `floor` units.
     pub(super) fn above(self, floor: u64) -> Self {
         Self { grain: self.grain + floor, ..self }
@@ -116,6 +121,11 @@ impl Rough {
 #[inline]
 pub(super) fn debt(ahead: u64, burst: u64) -> u64 {
     if ahead > burst + (SKEW << UNIT_SHIFT) { 0 } else { ahead.min(burst) }
+}
+
+/// How much of a take of `cost` units is owed, when the word that it left lies `ahead` of now.
+pub(super) fn unpaid(ahead: i64, cost: u64) -> u64 {
+    cost.min(ahead.max(0) as u64)
 }
 
 impl Limit {
@@ -155,6 +165,16 @@ impl PaidAt {
     #[inline]
     pub(crate) fn debt(self, now: u64, burst: u64) -> u64 {
         debt(self.ahead(now), burst)
+    }
+
+    /// How much of a take of `cost` units that left this word is owed at `now`: time pays for it last.
+    fn unpaid(self, cost: u64, now: u64) -> u64 {
+        unpaid(self.ahead(now) as i64, cost)
+    }
+
+    /// The word when so many units less are owed.
+    fn less(self, units: u64) -> Self {
+        Self(self.0.wrapping_sub(units))
     }
 
     /// What a take of `cost` units would do at a time that is at least `now` and at most a grain later, if they fit whichever
@@ -230,10 +250,23 @@ impl Bucket {
         Some(taken)
     }
 
-    /// Undoes a take whose request was refused elsewhere: the word as it was, unless someone has used it since.
-    pub(crate) fn undo(&self, taken: Taken<PaidAt>, cost: u64) {
-        if !self.restore(taken) {
-            self.refund(cost);
+    /// Undoes a take whose request was refused elsewhere: the word as it was, or, if someone has used it since, without what
+    /// the take still owes.
+    ///
+    /// What time has paid for does not come back: without the take, the bucket might have stood full meanwhile, and time would
+    /// have given it nothing. So no other request is ever admitted by what was lent to this one.
+    pub(crate) fn undo(&self, taken: Taken<PaidAt>, cost: u64, clock: &Clock) {
+        if self.restore(taken) {
+            return;
+        }
+        loop {
+            let before = self.paid_at();
+            // After the word: who has used it did so at this time or before.
+            let after = before.less(taken.after.unpaid(cost, clock.now()));
+            // Relaxed: as in `take`.
+            if self.paid_at.swap_if_strong(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                return;
+            }
         }
     }
 
@@ -265,6 +298,8 @@ pub(crate) struct Taken<W> {
 
 #[cfg(all(test, not(peerguard_loom)))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -287,7 +322,7 @@ mod tests {
         let (bucket, limit) = (Bucket::new(0), limit());
         let before = bucket.paid_at();
         let taken = bucket.take(limit.rate.cost(10), 5_000_000_000, &limit).unwrap();
-        bucket.undo(taken, limit.rate.cost(10));
+        bucket.undo(taken, limit.rate.cost(10), &Clock::manual(5_000_000_000).0);
         assert_eq!(bucket.paid_at(), before);
     }
 
@@ -305,21 +340,30 @@ mod tests {
     }
 
     proptest! {
-        /// Over every window at most burst + rate·T, whatever the spacing and across the wrap of the word.
+        /// Over every window at most burst + rate·T, whatever the spacing and across the wrap of the word, and however late others
+        /// are undone.
         #[test]
         fn never_above_burst_and_rate(
             start in prop_oneof![Just(0u64), Just((1u64 << 54) - 1_000_000_000)],
             rate in 1u64..100_000_000_000,
-            asks in prop::collection::vec((0u64..3_000_000_000, 1u64..1_000_000_000), 1..50),
+            asks in prop::collection::vec((0u64..3_000_000_000, 1u64..1_000_000_000, 0..4), 1..50),
         ) {
             let limit = Limit::new(Rate::new(rate), &Burst::new(1_000_000_000));
             let bucket = Bucket::new(start);
-            let mut now = start;
+            let (clock, hand) = Clock::manual(start);
             let mut log: Vec<(u64, u128)> = Vec::new();
-            for (wait, bytes) in asks {
-                now += wait;
-                if bucket.take(limit.rate.cost(bytes), now, &limit).is_ok() {
-                    log.push((now, bytes.into()));
+            let mut held = Vec::new();
+            for (wait, bytes, fate) in asks {
+                hand.advance(Duration::from_nanos(wait));
+                let (now, cost) = (hand.now(), limit.rate.cost(bytes));
+                match bucket.take(cost, now, &limit) {
+                    // A request that is refused elsewhere, and told so later.
+                    Ok(taken) if fate == 0 => held.push((taken, cost)),
+                    Ok(_) => log.push((now, bytes.into())),
+                    Err(_) => {}
+                }
+                if fate == 1 && let Some((taken, cost)) = held.pop() {
+                    bucket.undo(taken, cost, &clock);
                 }
             }
             for first in 0..log.len() {

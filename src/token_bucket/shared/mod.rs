@@ -247,11 +247,32 @@ impl SharedBucket {
             }
         }
     }
-    /// Undoes a take whose request was refused elsewhere: the word as it was, unless someone has used it since.
+
+    /// Undoes a take whose request was refused elsewhere: as [`super::bucket::Bucket::undo`].
     pub(crate) fn undo(&self, taken: Taken<Account>, cost: u64) {
         if !self.carry_out(Taken { before: taken.after, after: taken.before }) {
-            self.refund(cost);
+            self.undo_part(taken, cost);
         }
+    }
+
+    /// Undoes a part of a take, `cost` units, as far as time has not paid for it.
+    pub(crate) fn undo_part(&self, taken: Taken<Account>, cost: u64) {
+        loop {
+            let before = self.account();
+            // After the word, as in `Bucket::undo`.
+            let unpaid = taken.after.unpaid(cost, self.floor(taken.after), self.clock.now());
+            if self.carry_out(Taken { before, after: before.less(unpaid) }) {
+                return;
+            }
+        }
+    }
+
+    /// Undoes a take of `cost` units that was carried out at a roughly known time, wherever from: as if the bucket had owed
+    /// nothing before it, which was no less.
+    #[cold]
+    pub(crate) fn undo_rough(&self, cost: u64, now: u64, rough: &Rough) {
+        let full = Account::full(now);
+        self.undo_part(Taken { before: full, after: full.owing(rough.grain() + cost, now) }, cost);
     }
 
     /// Gives back `cost` units: to shares, beginning with the thread's, what they have room for, the rest to the bucket. Never

@@ -155,10 +155,29 @@ fn refunds_are_given_once() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Take { thread: usize, exact: bool, cost: u64 },
-    Refund { thread: usize },
+    Take {
+        thread: usize,
+        exact: bool,
+        cost: u64,
+    },
+    Refund {
+        thread: usize,
+    },
+    /// A request that is refused elsewhere takes, and is told so later: of the whole or of a part.
+    Hold {
+        exact: bool,
+        cost: u64,
+    },
+    Undo {
+        whole: bool,
+    },
     Lend,
     Recall,
+}
+
+enum Held {
+    Exactly(Taken<Account>, u64),
+    Roughly(u64, u64),
 }
 
 fn wait() -> impl Strategy<Value = u64> {
@@ -167,10 +186,12 @@ fn wait() -> impl Strategy<Value = u64> {
 
 fn step() -> impl Strategy<Value = Step> {
     // Up to a share, up to all shares, up to the burst.
-    let cost = prop_oneof![1..burst().units() / 32, 1..burst().units() / 8, 1..=burst().units()];
+    let cost = || prop_oneof![1..burst().units() / 32, 1..burst().units() / 8, 1..=burst().units()];
     prop_oneof![
-        8 => (0usize..4, prop::bool::weighted(0.2), cost).prop_map(|(thread, exact, cost)| Step::Take { thread, exact, cost }),
+        8 => (0usize..4, prop::bool::weighted(0.2), cost()).prop_map(|(thread, exact, cost)| Step::Take { thread, exact, cost }),
         2 => (0usize..4).prop_map(|thread| Step::Refund { thread }),
+        2 => (any::<bool>(), cost()).prop_map(|(exact, cost)| Step::Hold { exact, cost }),
+        2 => any::<bool>().prop_map(|whole| Step::Undo { whole }),
         2 => Just(Step::Lend),
         1 => Just(Step::Recall),
     ]
@@ -188,6 +209,7 @@ proptest! {
         let ((bucket, hand), rough, burst) = (bucket(start), rough(grain), burst().units());
         let mut now = start;
         let mut taken: Vec<(u64, u64)> = Vec::new();
+        let mut held: Vec<Held> = Vec::new();
         for (wait, step) in steps {
             now += wait;
             hand.set(now);
@@ -210,6 +232,20 @@ proptest! {
                         bucket.refund_as(thread, cost);
                     }
                 }
+                Step::Hold { exact: true, cost } => {
+                    held.extend(bucket.take(cost, now, &limit()).ok().map(|taken| Held::Exactly(taken, cost)));
+                }
+                Step::Hold { cost, .. } => {
+                    let offer = bucket.offer(cost, recent, &rough);
+                    let got = offer.is_some_and(|offer| bucket.accept(offer, cost, recent, &rough));
+                    held.extend(got.then_some(Held::Roughly(recent, cost)));
+                }
+                Step::Undo { whole } => match held.pop() {
+                    Some(Held::Exactly(taken, cost)) if whole => bucket.undo(taken, cost),
+                    Some(Held::Exactly(taken, cost)) => bucket.undo_part(taken, cost / 3),
+                    Some(Held::Roughly(at, cost)) => bucket.undo_rough(cost, at, &rough),
+                    None => {}
+                },
                 Step::Lend => bucket.lend(recent, &rough),
                 Step::Recall => drop(bucket.recall()),
             }

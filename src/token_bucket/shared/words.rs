@@ -1,7 +1,7 @@
 //! The words of a bucket that lends.
 
 use crate::sync::{Field, packed};
-use crate::token_bucket::bucket::debt;
+use crate::token_bucket::bucket::{debt, unpaid};
 use crate::token_bucket::rate::UNIT_SHIFT;
 
 /// After so many renewals in a row by one thread, shares are of no use.
@@ -47,6 +47,16 @@ impl Account {
     pub(crate) fn debt(self, now: u64, burst: u64) -> u64 {
         // A time that has passed is far ahead.
         debt(self.ahead(now) as u64, burst)
+    }
+
+    /// How much of a take of `cost` units that left this word is owed at `now`, where a bucket owes `floor` units at least.
+    pub(super) fn unpaid(self, cost: u64, floor: u64, now: u64) -> u64 {
+        unpaid(self.ahead(now).saturating_sub_unsigned(floor), cost)
+    }
+
+    /// The word when so many units less are owed.
+    pub(super) fn less(self, units: u64) -> Self {
+        Self(self.0.wrapping_sub(units << 1))
     }
 
     /// The same bucket when it owes so many units at `now`.
