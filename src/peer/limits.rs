@@ -36,6 +36,10 @@ impl OwnLimits<'_> {
         PeerLimits { upload, download }
     }
 
+    fn are_any(self) -> bool {
+        self.get() != PeerLimits::default()
+    }
+
     /// The limit of a direction: the peer's own where it has one.
     pub(crate) fn rate(self, direction: Direction, inherited: Rate) -> Rate {
         // Relaxed: the Acquire load of the gate whose bit led here pairs with `Record::set_limits`.
@@ -51,7 +55,7 @@ impl OwnLimits<'_> {
 }
 
 impl Record {
-    /// Writes the peer's own limits. The buckets keep their used share.
+    /// Writes the peer's own limits. The buckets keep their used share. Of calls that overlap, each limit is of one of them.
     pub(crate) fn set_limits(&self, own: OwnLimits<'_>, limits: PeerLimits) {
         // Relaxed: the gate's bit below publishes them.
         own.store(Direction::Upload, Rate::own(limits.upload));
@@ -59,10 +63,11 @@ impl Record {
         loop {
             // Acquire: pairs with the CAS below, of another operator: the limits read next are no older than its own.
             let word = self.gate.load(Ordering::Acquire);
-            let limited = own.get() != PeerLimits::default();
+            let limited = own.are_any();
             let next = GateWord::from(Gate { limited, ..word.gate() });
-            // AcqRel: pairs with the Acquire loads of the gate; a take that sees the bit sees the limits.
-            if self.gate.swap_if(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+            // AcqRel: pairs with the Acquire loads of the gate; a take that sees the bit sees the limits. And with the same CAS of
+            // another operator, which may have left the gate as it was: what is read next is no older than its limits.
+            if self.gate.swap_if(word, next, Ordering::AcqRel, Ordering::Relaxed) && own.are_any() == limited {
                 return;
             }
         }
