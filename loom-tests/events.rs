@@ -59,6 +59,19 @@ fn two_writers_and_a_reader() {
 }
 
 #[test]
+fn a_slow_writer_loses_no_event() {
+    explore("ring with room: two writers x reader", 670, BOUNDED, |turn| {
+        let ring = Arc::new(Ring::new(4));
+        let ((), (entries, next, lost), ()) =
+            race3(turn, &ring, |ring| push(ring, 1), |ring| ring.read_from(0, 4), |ring| push(ring, 2));
+        let (rest, end, more) = ring.read_from(next, 4);
+        let mut read: Vec<u64> = entries.iter().chain(&rest).map(|entry| entry.at).collect();
+        read.sort_unstable();
+        assert_eq!((read, end, lost + more), (vec![1, 2], 2, 0), "each event is read, whoever was the first to write");
+    });
+}
+
+#[test]
 fn a_lost_event_is_counted_once() {
     explore("drain: drain x count of the lost", 28, FULL, |turn| {
         let events = Arc::new((Ring::new(1), Drain::new()));

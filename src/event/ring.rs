@@ -2,8 +2,9 @@
 //!
 //! A writer takes the next number (one `fetch_add`) and with it a place. It claims the place by CAS on the place's stamp,
 //! writes the words and publishes the stamp. Writers never wait: one that finds its place still being written, by a writer
-//! that the ring has lapped, drops its event. Readers hold a cursor of their own; an event that was
-//! overwritten before a reader came to it, or dropped, is lost to that reader, which is told how many.
+//! that the ring has lapped, drops its event. Readers hold a cursor of their own. They stop before an event that its writer has
+//! not published yet, until some later ones have begun: then they go on without it. Such an event, one that was dropped, and
+//! one that was overwritten before a reader came to it are lost to that reader, which is told how many.
 //!
 //! A stamp is `2 · number + 2` for a published event, odd while it is written, 0 before the first. A reader takes the words
 //! between two equal reads of the stamp, so it never returns a mixture of two events.
@@ -35,6 +36,9 @@ pub(crate) struct Ring {
     /// Events so far.
     head: CachePadded<Word<u64>>,
 }
+
+/// For so many events a reader waits for one whose writer is slow.
+const PATIENCE: u64 = 16;
 
 /// What a reader finds at a number.
 enum Found {
@@ -112,9 +116,12 @@ impl Ring {
         head.saturating_sub(self.places.len() as u64)
     }
 
+    /// Whether a reader goes on without an event that has not been published.
+    fn is_given_up(&self, number: u64, head: u64) -> bool {
+        head - number > PATIENCE.min(self.places.len() as u64 / 2)
+    }
+
     /// Events from `cursor` on, at most `max`, with the next cursor and how many were lost before or between them.
-    ///
-    /// An event that was dropped by its writer is skipped once a later one has been published, and counts as lost.
     pub(crate) fn read_from(&self, cursor: u64, max: usize) -> (Vec<Entry>, u64, u64) {
         let head = self.head();
         let mut next = cursor.max(self.oldest(head));
@@ -130,6 +137,7 @@ impl Ring {
                     entries.push(entry);
                     next = scan + 1;
                 }
+                Found::NotYet if !self.is_given_up(scan, head) => break,
                 Found::Overwritten | Found::NotYet => skipped += 1,
             }
             scan += 1;
@@ -179,30 +187,46 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_writer_is_waited_for_and_one_that_has_stopped_is_given_up() {
+        let ring = Ring::new(64);
+        let push = |n| ring.push(n, id(n), EventKind::Opened);
+        push(0);
+        // A writer that has taken its number and does not come to write.
+        ring.head.add(1, Ordering::Relaxed);
+        (2..1 + PATIENCE).for_each(push);
+        let (entries, cursor, lost) = ring.read_from(0, 100);
+        assert_eq!((entries.len(), cursor, lost), (1, 1, 0));
+        assert_eq!(ring.read_from(cursor, 100), (Vec::new(), 1, 0));
+        push(1 + PATIENCE);
+        let (entries, cursor, lost) = ring.read_from(cursor, 100);
+        assert_eq!((entries.len() as u64, cursor, lost), (PATIENCE, 2 + PATIENCE, 1));
+    }
+
+    #[test]
     fn readers_never_see_a_mixture() {
         let ring = Ring::new(4);
+        let over = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             for writer in 0..2u64 {
-                let ring = &ring;
+                let (ring, over) = (&ring, &over);
                 scope.spawn(move || {
-                    for n in 0..50_000 {
-                        let n = n * 2 + writer;
-                        ring.push(n, PeerId::from_words([n; 4]), EventKind::ProbesLost(n as u8));
-                    }
+                    let numbers = (writer..).step_by(2).take_while(|_| !over.load(Ordering::Relaxed));
+                    numbers.for_each(|n| ring.push(n, PeerId::from_words([n; 4]), EventKind::ProbesLost(n as u8)));
                 });
             }
-            let mut cursor = 0;
-            while cursor < 90_000 {
+            let (mut cursor, mut whole) = (0, 0);
+            while whole < 100_000 {
                 let (entries, next, _) = ring.read_from(cursor, 100);
-                for entry in entries {
-                    assert_eq!(entry.peer, PeerId::from_words([entry.at; 4]));
-                    assert_eq!(entry.kind, EventKind::ProbesLost(entry.at as u8));
-                }
-                if next == cursor && ring.head() >= 100_000 {
-                    break;
-                }
+                let is_whole = |entry: &Entry| {
+                    let (peer, kind) = (PeerId::from_words([entry.at; 4]), EventKind::ProbesLost(entry.at as u8));
+                    (entry.peer, entry.kind) == (peer, kind)
+                };
+                // Ends the writers before it fails.
+                whole = if entries.iter().all(is_whole) { whole + entries.len() } else { usize::MAX };
                 cursor = next;
             }
+            over.store(true, Ordering::Relaxed);
+            assert!(whole != usize::MAX, "a mixture of two events");
         });
     }
 }
