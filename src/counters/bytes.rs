@@ -4,15 +4,13 @@ use crate::sync::{Ordering, Word};
 
 /// The largest count that is shown: what a signed 64-bit number holds.
 const MOST: u64 = i64::MAX as u64;
-/// Counts below this are added without looking; so many of them that the word wraps take centuries.
+/// Counts below this are added before it is known whether the word is full: it would take 2^31 threads at once to wrap it.
 const SMALL: u64 = 1 << 32;
 
 #[inline(always)]
 pub(crate) fn add(word: &Word<u64>, n: u64) {
     // Relaxed: a counter orders nothing.
-    if n < SMALL {
-        word.add(n, Ordering::Relaxed);
-    } else {
+    if n >= SMALL || word.add(n, Ordering::Relaxed) > MOST {
         add_large(word, n);
     }
 }
@@ -21,7 +19,7 @@ pub(crate) fn add(word: &Word<u64>, n: u64) {
 fn add_large(word: &Word<u64>, n: u64) {
     // Relaxed: as above.
     let mut current = word.load(Ordering::Relaxed);
-    while !word.swap_if(current, current.saturating_add(n).min(MOST), Ordering::Relaxed, Ordering::Relaxed) {
+    while !word.swap_if(current, sum(current, n), Ordering::Relaxed, Ordering::Relaxed) {
         current = word.load(Ordering::Relaxed);
     }
 }
@@ -49,5 +47,12 @@ mod tests {
         add(&word, 1);
         add(&word, u64::MAX);
         assert_eq!((sum(word.bits(), 0), sum(word.bits(), 5)), (MOST, MOST));
+    }
+
+    #[test]
+    fn a_full_count_stays_full() {
+        let word = Word::new(MOST);
+        (0..4).for_each(|_| add(&word, SMALL - 1));
+        assert!((MOST..MOST + SMALL).contains(&word.bits()), "{}", word.bits());
     }
 }
