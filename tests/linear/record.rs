@@ -35,9 +35,10 @@ pub struct Stage {
     terms: Option<[Terms; 2]>,
     /// Stamps: one counter, so that they tell which call ended before which began.
     stamp: AtomicU64,
-    /// Threads that have arrived; calls that each has begun.
+    /// Threads that have arrived; calls that each has begun, and calls whose meeting it has come to.
     arrived: AtomicU64,
     begun: [AtomicU64; THREADS],
+    met: [AtomicU64; THREADS],
     recorded: Mutex<Vec<Written>>,
 }
 
@@ -55,6 +56,8 @@ struct Caller<'g> {
     stage: &'g Stage,
     number: usize,
     rng: Rng,
+    /// The meeting before which its next call has begun.
+    meeting: Option<u64>,
     held: Vec<Held<'g>>,
     entries: Vec<Entry>,
     moves: Vec<Move>,
@@ -68,9 +71,9 @@ impl Stage {
         let subject = Subject::new(guard, plan.handles, fault);
         let terms = terms(&plan.config);
         let zero = || AtomicU64::new(0);
-        let begun = std::array::from_fn(|_| zero());
+        let [begun, met] = [(); 2].map(|()| std::array::from_fn(|_| zero()));
         let (stamp, arrived) = (zero(), zero());
-        Self { seed, plan, subject, hand, terms, stamp, arrived, begun, recorded: Mutex::default() }
+        Self { seed, plan, subject, hand, terms, stamp, arrived, begun, met, recorded: Mutex::default() }
     }
 
     fn stamp(&self) -> u64 {
@@ -81,11 +84,23 @@ impl Stage {
     /// One thread's calls.
     pub fn play(&self, number: usize) {
         let rng = Rng::with_seed(self.seed.wrapping_mul(3) + number as u64);
-        let mut caller = Caller { stage: self, number, rng, held: Vec::new(), entries: Vec::new(), moves: Vec::new() };
+        let mut caller = Caller {
+            stage: self,
+            number,
+            rng,
+            meeting: None,
+            held: Vec::new(),
+            entries: Vec::new(),
+            moves: Vec::new(),
+        };
         self.await_all();
-        for (n, call) in self.plan.calls[number].iter().enumerate() {
-            self.keep_pace(number, n as u64);
+        for (n, call) in (0..).zip(&self.plan.calls[number]) {
+            self.keep_pace(number, n);
+            // Every third call overlaps those of the others, whatever the scheduler does.
+            caller.meeting = (n % 3 == self.seed % 3 && !DRIVEN).then_some(n + 1);
             caller.call(*call);
+            // One that came to nothing.
+            caller.come_to_meeting();
         }
         self.begun[number].store(CALLS as u64 + 1, Ordering::Release);
         while !caller.held.is_empty() {
@@ -97,10 +112,8 @@ impl Stage {
 
     fn await_all(&self) {
         self.arrived.fetch_add(1, Ordering::AcqRel);
-        let mut spins = 0u32;
-        while !DRIVEN && self.arrived.load(Ordering::Acquire) < THREADS as u64 {
-            spins += 1;
-            if spins.is_multiple_of(64) { yield_now() } else { std::hint::spin_loop() }
+        if !DRIVEN {
+            wait_until(|| self.arrived.load(Ordering::Acquire) >= THREADS as u64);
         }
     }
 
@@ -146,7 +159,21 @@ impl Stage {
     }
 }
 
+fn wait_until(come: impl Fn() -> bool) {
+    let mut spins = 0u32;
+    while !come() {
+        spins += 1;
+        if spins.is_multiple_of(64) { yield_now() } else { std::hint::spin_loop() }
+    }
+}
+
 impl<'g> Caller<'g> {
+    /// Tells the others that it is there, if there is a meeting.
+    fn come_to_meeting(&mut self) -> Option<u64> {
+        let meeting = self.meeting.take();
+        meeting.inspect(|&meeting| self.stage.met[self.number].store(meeting, Ordering::Release))
+    }
+
     /// Between the stamp and the call, or the call and the stamp.
     fn dawdle(&mut self) {
         if DRIVEN {
@@ -162,6 +189,9 @@ impl<'g> Caller<'g> {
     /// Makes a call between two stamps.
     fn stamped<T>(&mut self, call: impl FnOnce(&'g Stage) -> T) -> (u64, T, u64) {
         let called = self.stage.stamp();
+        if let Some(meeting) = self.come_to_meeting() {
+            wait_until(|| self.stage.met.iter().all(|met| met.load(Ordering::Acquire) >= meeting));
+        }
         self.dawdle();
         let answer = call(self.stage);
         self.dawdle();
