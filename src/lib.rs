@@ -23,7 +23,8 @@
 //! ```
 //!
 //! # Costs
-//! Every call on a peer's hot path is lock-free, allocates nothing and asks for the exact time at most once. A check of a
+//! Every call on a peer's hot path is lock-free, allocates nothing and asks for the exact time at most once (or twice: where the
+//! tick of the kernel's timer has just moved and the recent time is not enough, or bytes are lent). A check of a
 //! closed peer by key is a hash and three to four cache lines; through a [`Peer`] it is one load. The success of a peer
 //! whose score is at the top is one read-modify-write, bytes included; one more for the first in a second, and one for the
 //! latency where given; bytes are one for each bucket that is limited. Any other report is one for its counter, one for the

@@ -44,8 +44,8 @@ use crate::token_bucket::shared::SharedBucket;
 
 /// Breaker, reputation and byte limits of every peer, under one gate.
 ///
-/// Cheap to clone; all clones are one guard. Every call can be made from any thread at any time, and none blocks another:
-/// see the crate's text for what each costs.
+/// Cheap to clone; all clones are one guard. Every call can be made from any thread at any time, and none blocks another, but
+/// for first contacts that meet in the index: see the crate's text for what each costs.
 ///
 /// # Memory ordering
 /// Breaker, score with ban, and each bucket of a peer change as if the calls came one after the other, in an order that

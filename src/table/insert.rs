@@ -130,7 +130,7 @@ impl Table {
         if !self.claim(candidate) {
             return None;
         }
-        // Release: pairs with the Acquire fence of `Inner::collect_views`: who sees the eviction counted sees the claim.
+        // Release: pairs with the Acquire fence of `Watch::begin`: who sees the eviction counted sees the claim.
         fence(Ordering::Release);
         let slot = candidate.tenancy.slot;
         let lately = self.record(slot).begin_flow(candidate.meta.claimed().life());
