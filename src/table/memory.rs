@@ -9,13 +9,17 @@ use crate::sync::AtomicU64;
 /// Asks for the cache line of a value that is about to be read.
 #[inline(always)]
 pub(super) fn prefetch<T>(value: *const T) {
+    // SAFETY, both: a prefetch reads nothing that a program can see, and does not fault whatever the address.
     #[cfg(target_arch = "x86_64")]
-    {
+    unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that a program can see, and does not fault whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(value.cast()) };
+        _mm_prefetch::<_MM_HINT_T0>(value.cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) value, options(readonly, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = value;
 }
 
