@@ -181,9 +181,7 @@ impl Inner {
             if let Some(taken) = taken {
                 self.put_back(seen, tenancy, want.direction, taken, charge.peer);
             }
-            if charge.global != 0 {
-                global.undo_rough(charge.global, recent, &self.rough);
-            }
+            global.undo_rough(charge.global, recent, &self.rough);
             return Err(Some(recent));
         }
         record.see(recent);

@@ -270,7 +270,11 @@ impl SharedBucket {
     /// Undoes a take of `cost` units that was carried out at a roughly known time, wherever from: as if the bucket had owed
     /// nothing before it, which was no less.
     #[cold]
+    #[inline(never)]
     pub(crate) fn undo_rough(&self, cost: u64, now: u64, rough: &Rough) {
+        if cost == 0 {
+            return;
+        }
         let full = Account::full(now);
         self.undo_part(Taken { before: full, after: full.owing(rough.grain() + cost, now) }, cost);
     }
