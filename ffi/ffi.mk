@@ -54,7 +54,7 @@ $(FFI_OUT)/faults/.built: $(FFI_SOURCES) $(FFI_OUT)/features
 # library's group of the same name for ours and drop it, with symbols that are local by then. Bitcode of the standard library is of no use here, and upsets
 # tools that load a plugin for it.
 define ffi_build
-	$(CARGO) rustc $(1) --lib --crate-type staticlib,cdylib -- -C link-arg=-Wl,-soname,$(FFI_SONAME)
+	$(CARGO) rustc --target-dir target $(1) --lib --crate-type staticlib,cdylib -- -C link-arg=-Wl,-soname,$(FFI_SONAME)
 	ld -r --gc-sections --force-group-allocation $(patsubst %,-u %,$(FFI_SYMBOLS) $(4)) -o $(3)/peerguard.o --start-group $(2)/libpeerguard.a --end-group
 	$(OBJCOPY) --wildcard --keep-global-symbol='peerguard_*' --strip-debug -R .llvmbc -R .llvmcmd $(3)/peerguard.o
 	rm -f $(3)/libpeerguard.a

@@ -48,9 +48,12 @@ static void *serve(void *argument) {
         int connection = accept(peer->listener, NULL, NULL);
         char request;
         if (connection < 0) return NULL;
-        if (peer->behaviour == SILENT) sleep_ms(60);
-        else if (recv(connection, &request, 1, 0) == 1 && !(peer->behaviour == FLAKY && n % 3 == 0))
+        if (peer->behaviour == SILENT) {
+            /* Until the node hangs up. */
+            while (recv(connection, &request, 1, 0) == 1) continue;
+        } else if (recv(connection, &request, 1, 0) == 1 && !(peer->behaviour == FLAKY && n % 3 == 0)) {
             (void)send(connection, reply, sizeof reply, MSG_NOSIGNAL);
+        }
         close(connection);
     }
 }
@@ -67,7 +70,8 @@ static int start(struct peer *peer, unsigned n) {
     if (getsockname(peer->listener, (struct sockaddr *)&peer->address, &length) != 0) return -1;
     /* A peer's id is its public key; here it is the digest of its address. */
     if (peerguard_id_digest((const uint8_t *)&peer->address, sizeof peer->address, &peer->id) != PEERGUARD_OK) return -1;
-    if (peer->behaviour == DEAD) return close(peer->listener);
+    /* Bound without listening: dialling the port is refused, and nobody else gets it. */
+    if (peer->behaviour == DEAD) return 0;
     if (listen(peer->listener, 16) != 0) return -1;
     if (pthread_create(&thread, NULL, serve, peer) != 0) return -1;
     return pthread_detach(thread);
@@ -75,7 +79,7 @@ static int start(struct peer *peer, unsigned n) {
 
 /* One sync: what came of it, and how many bytes were received. */
 static uint32_t sync_with(const struct peer *peer, uint64_t *received) {
-    struct timeval patience = {0, 40000};
+    struct timeval patience = {1, 0};
     char reply[REPLY];
     size_t got = 0;
     uint32_t outcome = PEERGUARD_SYNC_SUCCESS;
@@ -146,6 +150,8 @@ int main(int argc, char **argv) {
     peerguard_config_init(&config, sizeof config);
     config.max_peers = 1000;
     config.recovery_timeout = 500000000;
+    /* Longer than a sync takes. */
+    config.probe_timeout = 2000000000;
     if (peerguard_new(&config, NULL, &guard) != PEERGUARD_OK) return 1;
     if (argc > 1) exporter = show(guard, argv[1]);
     for (unsigned n = 0; n < PEERS; n++) {

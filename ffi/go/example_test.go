@@ -26,7 +26,7 @@ func Example() {
 		permit, err := guard.Admit(id)
 		var no *peerguard.Refusal
 		if errors.As(err, &no) {
-			fmt.Println(no.Reason, no.RetryAfter >= 29*time.Second)
+			fmt.Println(no.Reason, no.RetryAfter >= 20*time.Second)
 			return
 		}
 		began := time.Now()
@@ -211,13 +211,15 @@ func ExampleExporter_Query() {
 func ExampleGuard_TryUpload() {
 	config := peerguard.DefaultConfig()
 	config.PerPeerUploadLimit = 1000
+	// A bucket holds ten times what comes in this time: 100,000 bytes.
+	config.RefillInterval = 10 * time.Second
 	guard, err := peerguard.New(config)
 	if err != nil {
 		panic(err)
 	}
 	defer guard.Close()
-	fmt.Println(guard.TryUpload(peerguard.PeerID{1}, 800))
-	fmt.Println(guard.TryUpload(peerguard.PeerID{1}, 800))
+	fmt.Println(guard.TryUpload(peerguard.PeerID{1}, 80_000))
+	fmt.Println(guard.TryUpload(peerguard.PeerID{1}, 80_000))
 	// Output:
 	// true <nil>
 	// false <nil>

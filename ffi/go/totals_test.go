@@ -6,7 +6,7 @@ import (
 )
 
 func TestTotalsAreThoseOfASnapshot(t *testing.T) {
-	guard := newGuard(t, func(c *Config) { c.DownloadLimit = 1 << 20 })
+	guard, _ := newClockedGuard(t, func(c *Config) { c.DownloadLimit = 1 << 20 })
 	for n := range byte(50) {
 		must(guard.Report(id(n), Result{Outcome: SyncSuccess, Sent: 10}))(t)
 	}

@@ -118,10 +118,25 @@ static void refused(const peerguard_exporter_options *options, int32_t code, con
     CHECK_IS(peerguard_exporter_options_check(options, NULL, 0), code);
 }
 
+/* A socket that has a port of all addresses, written to `address`. */
+static int take_port(char *address, size_t length) {
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(s >= 0);
+    memset(&at, 0, sizeof at);
+    at.sin_family = AF_INET;
+    CHECK_IS(bind(s, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_IS(getsockname(s, (struct sockaddr *)&at, &size), 0);
+    snprintf(address, length, "0.0.0.0:%d", ntohs(at.sin_port));
+    return s;
+}
+
 static void wrong_options(void) {
-    char long_text[4098], message[9];
+    char long_text[4098], message[9], in_use[32];
     peerguard_exporter exporter = 7;
     int32_t number = 0;
+    int s;
     peerguard_exporter_options options = options_of("no address");
     refused(&options, PEERGUARD_ERR_TEXT, "address must be a numeric address");
     CHECK_IS(peerguard_exporter_options_check(&options, message, sizeof message), PEERGUARD_ERR_TEXT);
@@ -132,13 +147,15 @@ static void wrong_options(void) {
     refused(&options, PEERGUARD_ERR_TOKEN, "token must be set");
     options.token = "";
     refused(&options, PEERGUARD_ERR_TOKEN, "token must be set");
-    options = options_of("192.0.2.1:9");
+    s = take_port(in_use, sizeof in_use);
+    options = options_of(in_use);
     options.token = "secret";
     CHECK_IS(peerguard_exporter_options_check(&options, message, sizeof message), PEERGUARD_OK);
     CHECK_IS(message[0], 0);
     CHECK_IS(peerguard_exporter_new(guard, &options, &exporter, &number), PEERGUARD_ERR_SYSTEM);
     CHECK_IS(exporter, 7);
-    CHECK_IS(number, EADDRNOTAVAIL);
+    CHECK_IS(number, EADDRINUSE);
+    close(s);
     memset(long_text, 'x', sizeof long_text);
     long_text[4097] = 0;
     options = options_of(NULL);
@@ -237,15 +254,17 @@ static void a_clock_on_our_threads(void) {
     CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
 }
 
-/* A clock that takes long on the library's own threads: to be freed while it is read, and not to be read afterwards. */
-static int clock_is_slow, clock_is_read;
+/* A clock that takes long on the library's own threads: it is read until its exporter is being freed and for a while more,
+ * and not afterwards. */
+static int clock_is_slow, clock_is_read, exporter_goes;
 
 static uint64_t slow_clock(void *context) {
     (void)context;
     if (__atomic_load_n(&clock_is_slow, __ATOMIC_ACQUIRE)) {
-        struct timespec moment = {0, 300000000};
+        struct timespec moment = {0, 1000000}, a_while = {0, 300000000};
         __atomic_store_n(&clock_is_read, 1, __ATOMIC_RELEASE);
-        nanosleep(&moment, NULL);
+        while (!__atomic_load_n(&exporter_goes, __ATOMIC_ACQUIRE)) nanosleep(&moment, NULL);
+        nanosleep(&a_while, NULL);
         __atomic_store_n(&clock_is_read, 0, __ATOMIC_RELEASE);
     }
     return 1000000000;
@@ -285,6 +304,7 @@ static void an_answer_under_way_is_waited_for(void) {
              (unsigned)strlen(body), body);
     CHECK_IS(send(s, text, strlen(text), 0), strlen(text));
     while (!__atomic_load_n(&clock_is_read, __ATOMIC_ACQUIRE)) nanosleep(&moment, NULL);
+    __atomic_store_n(&exporter_goes, 1, __ATOMIC_RELEASE);
     CHECK_IS(peerguard_exporter_free(exporter), PEERGUARD_OK);
     CHECK_IS(__atomic_load_n(&clock_is_read, __ATOMIC_ACQUIRE), 0);
     __atomic_store_n(&clock_is_slow, 0, __ATOMIC_RELEASE);
@@ -321,6 +341,8 @@ int main(void) {
     peerguard_config config;
     peerguard_id id;
     memset(&id, 1, sizeof id);
+    /* What is waited for in vain ends the program. */
+    alarm(60);
     CHECK_IS(peerguard_config_init(&config, sizeof config), PEERGUARD_OK);
     config.max_peers = 100;
     CHECK_IS(peerguard_new(&config, NULL, &guard), PEERGUARD_OK);

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	peerguard "peerguard.example/go"
@@ -20,7 +21,7 @@ import (
 const (
 	rounds   = 60
 	reply    = 512
-	patience = 40 * time.Millisecond
+	patience = time.Second
 )
 
 type peer struct {
@@ -40,7 +41,8 @@ func (p *peer) serve(listener net.Listener) {
 		}
 		switch {
 		case p.behaviour == "silent":
-			time.Sleep(patience * 3 / 2)
+			// Until the node hangs up.
+			io.Copy(io.Discard, connection)
 		case p.behaviour == "flaky" && n%3 == 0:
 		default:
 			if p.behaviour == "lying" {
@@ -54,16 +56,33 @@ func (p *peer) serve(listener net.Listener) {
 }
 
 func start(behaviour string) (*peer, error) {
+	if behaviour == "dead" {
+		address, err := reserve()
+		return &peer{behaviour: behaviour, address: address}, err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p := &peer{behaviour: behaviour, address: listener.Addr().String()}
-	if behaviour == "dead" {
-		return p, listener.Close()
-	}
 	go p.serve(listener)
 	return p, nil
+}
+
+// reserve binds a port without listening: dialling it is refused, and nobody else gets it.
+func reserve() (address string, err error) {
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return "", err
+	}
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return "", err
+	}
+	bound, err := syscall.Getsockname(socket)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port), nil
 }
 
 // sync is one sync with the peer: what came of it.
@@ -112,6 +131,7 @@ func run() (well bool, err error) {
 	config := peerguard.DefaultConfig()
 	config.MaxPeers = 1000
 	config.RecoveryTimeout = 500 * time.Millisecond
+	config.ProbeTimeout = 2 * patience // longer than a sync takes
 	guard, err := peerguard.New(config)
 	if err != nil {
 		return false, err
