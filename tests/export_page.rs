@@ -4,7 +4,9 @@
 //! Needs Debian's package `chromium`.
 
 mod chromium;
+mod folder;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,13 @@ use chromium::Tab;
 use peerguard::http::{HttpOptions, serve};
 use peerguard::{Config, Direction, Outcome, PeerGuard, PeerId, Publisher, Traffic};
 use serde_json::json;
+
+/// One test at a time: a browser is much for a small machine.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn peer(n: u64) -> PeerId {
     PeerId::digest(&n.to_le_bytes())
@@ -37,7 +46,11 @@ fn assert_clean(tab: &Tab, site: &str) {
 
 #[test]
 fn a_peer_that_dies_turns_open_without_a_reload() {
-    let guard = PeerGuard::new(Config::default()).unwrap();
+    let _turn = turn();
+    let mut config = Config::default();
+    config.circuit_breaker.recovery_timeout = Duration::from_secs(3600);
+    config.circuit_breaker.max_open_time = Duration::from_secs(3600);
+    let guard = PeerGuard::new(config).unwrap();
     for n in 0..12 {
         guard.record_success(&peer(n), Some(30.0)).unwrap();
     }
@@ -74,6 +87,7 @@ fn a_peer_that_dies_turns_open_without_a_reload() {
 
 #[test]
 fn a_token_is_asked_for_and_taken_from_the_address() {
+    let _turn = turn();
     let guard = PeerGuard::new(Config::default()).unwrap();
     guard.record_success(&peer(1), None).unwrap();
     let options = HttpOptions { token: Some("s e+cret".into()), ..HttpOptions::default() };
@@ -132,6 +146,7 @@ fn lively(guard: &PeerGuard, seconds: u64) {
 
 #[test]
 fn the_page_fits_a_desk_and_a_phone_in_light_and_dark() {
+    let _turn = turn();
     let keep = std::env::var_os("PEERGUARD_SCREENSHOT").map(std::path::PathBuf::from);
     let mut config = Config::default();
     config.bandwidth.upload_limit_bps = 400_000;

@@ -16,8 +16,11 @@ fn peer(n: u64) -> PeerId {
 }
 
 fn guard() -> (PeerGuard, ManualClock) {
+    guard_of(Config::default())
+}
+
+fn guard_of(mut config: Config) -> (PeerGuard, ManualClock) {
     let (clock, hand) = Clock::manual(1 << 40);
-    let mut config = Config::default();
     config.circuit_breaker.jitter = 0.0;
     (PeerGuard::with_clock(config, clock).unwrap(), hand)
 }
@@ -200,7 +203,7 @@ fn series_of_peers_are_bounded_and_what_is_left_out_is_told() {
 /// What an attacker can cost a Prometheus by being a hundred thousand peers.
 #[test]
 fn a_hundred_thousand_peers_in_trouble_are_as_many_series_as_a_hundred() {
-    let guard = PeerGuard::new(Config { max_peers: 200_000, ..Config::default() }).unwrap();
+    let (guard, _hand) = guard_of(Config { max_peers: 200_000, ..Config::default() });
     let few = series(&text(&guard, PeerSeries::default())).len();
     for n in 0..100_000 {
         trip(&guard, &peer(n));

@@ -224,9 +224,17 @@ impl Meter {
         saturated.get_or_insert_with(|| (Instant::now(), self.moved()));
     }
 
-    /// Bytes moved since the initial burst and how long that was; `None` while it lasts.
-    pub fn measure(&self) -> Option<(u64, Duration)> {
-        let saturated = *self.saturated.lock().expect("nobody panics with it");
-        saturated.map(|(since, before)| (self.moved() - before, since.elapsed()))
+    /// What was moved since the initial burst; `None` while it lasts. `unspent` is what the bucket held just before.
+    pub fn measure(&self, unspent: Option<u64>) -> Option<Measured> {
+        let (since, before) = (*self.saturated.lock().expect("nobody panics with it"))?;
+        Some(Measured { moved: self.moved() - before, over: since.elapsed(), unspent: unspent? })
     }
+}
+
+/// Bytes moved and in what time, and bytes that could have been moved, too.
+#[derive(Clone, Copy)]
+pub struct Measured {
+    pub moved: u64,
+    pub over: Duration,
+    pub unspent: u64,
 }

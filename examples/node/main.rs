@@ -121,7 +121,10 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         node.run(scope, &schedule);
         scope.spawn(|| serve::serve(&node, &listener, &inbound, scope));
         let watched = watch(args, &heading, &node, &neighbours, &mut screen, &interrupted);
-        let measured = [node.ledger.down.measure(), node.ledger.up.measure()];
+        // The buckets before the meters: so nothing is missed that moves between the two readings.
+        let left = node.guard.get_summary();
+        let measured =
+            [node.ledger.down.measure(left.download_available), node.ledger.up.measure(left.upload_available)];
         node.stop();
         (watched, measured)
     });

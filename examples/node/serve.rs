@@ -68,9 +68,11 @@ fn converse(node: &Node, stream: TcpStream) -> Result<(), Fault> {
                     return Ok(());
                 };
                 let granted = permit.bytes();
-                connection.send(Kind::Block, &node.blocks[..granted as usize])?;
+                let sent = connection.send(Kind::Block, &node.blocks[..granted as usize]);
+                // Once sent, bytes are gone, even if not all of them arrive.
                 node.meter(Direction::Upload).add(granted);
                 served(permit);
+                sent?;
                 if granted < want {
                     thread::sleep(TICK);
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peerguard::{Direction, Snapshot};
 
-use crate::ledger::{Recovery, Tally, Trip};
+use crate::ledger::{Measured, Recovery, Tally, Trip};
 use crate::node::Node;
 use crate::peers::{Behaviour, Neighbour};
 use crate::table::bytes;
@@ -16,9 +16,6 @@ const RECOVERY_FACTOR: f64 = 1.2;
 const TOLERANCE: f64 = 0.02;
 /// Throughput over less than this is shown, but not judged.
 const LEAST_WINDOW: Duration = Duration::from_secs(5);
-
-/// Bytes moved since the initial burst, and in what time.
-pub type Measured = Option<(u64, Duration)>;
 
 /// One line: what is claimed, what was seen, and whether that is as promised (`None`: not judged).
 struct Fact {
@@ -34,7 +31,7 @@ pub struct Summary {
 
 impl Summary {
     /// Takes stock after `elapsed`, when the node's workers have ended.
-    pub fn new(node: &Node, neighbours: &[Neighbour], elapsed: Duration, [down, up]: [Measured; 2]) -> Self {
+    pub fn new(node: &Node, neighbours: &[Neighbour], elapsed: Duration, [down, up]: [Option<Measured>; 2]) -> Self {
         let breaker = &node.guard.config().circuit_breaker;
         let limits = &node.guard.config().bandwidth;
         let snapshot = node.guard.snapshot();
@@ -154,23 +151,29 @@ fn factor(recovery: &Recovery) -> f64 {
 }
 
 /// Payload bytes that went through the sockets from the moment at which the global bucket first
-/// refused: its initial burst is over then.
-fn throughput(name: &'static str, measured: Measured, limit: u64) -> Fact {
-    let Some((moved, over)) = measured.filter(|(_, over)| !over.is_zero()) else {
+/// refused: its initial burst is over then. On a machine that stood still for a moment bytes are left
+/// unspent, which the guard would have granted.
+fn throughput(name: &'static str, measured: Option<Measured>, limit: u64) -> Fact {
+    let Some(Measured { moved, over, unspent }) = measured.filter(|measured| !measured.over.is_zero()) else {
         let seen = format!("the limit of {}/s was never reached", bytes(limit));
         return Fact { name, seen, kept: None };
     };
-    let off = moved as f64 / over.as_secs_f64() / limit as f64 - 1.0;
+    let off = |bytes: u64| bytes as f64 / over.as_secs_f64() / limit as f64 - 1.0;
+    let above = off(moved) > TOLERANCE;
+    let below = off(moved + unspent) < -TOLERANCE;
+    // A full bucket, which holds a second's worth, had no room for more.
+    let judged = over >= LEAST_WINDOW && !(below && unspent >= limit);
     Fact {
         name,
         seen: format!(
-            "{:.3} MiB/s of payload, limit {:.3} MiB/s ({:+.2} %), over {:.1} s after the first burst",
+            "{:.3} MiB/s of payload, limit {:.3} MiB/s ({:+.2} %), over {:.1} s after the first burst; {:.3} MiB unspent",
             moved as f64 / over.as_secs_f64() / f64::from(1 << 20),
             limit as f64 / f64::from(1 << 20),
-            100.0 * off,
+            100.0 * off(moved),
             over.as_secs_f64(),
+            unspent as f64 / f64::from(1 << 20),
         ),
-        kept: (over >= LEAST_WINDOW).then_some(off.abs() <= TOLERANCE),
+        kept: judged.then_some(!above && !below),
     }
 }
 

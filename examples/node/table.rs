@@ -118,9 +118,10 @@ fn cut(line: &str, width: usize) -> String {
 
 /// `[#########-----------]  9 s of 20 s`
 fn bar(elapsed: Duration, length: Duration, width: usize) -> String {
+    let elapsed = elapsed.min(length);
     let text = format!("  {} s of {} s", elapsed.as_secs(), length.as_secs());
     let cells = width.saturating_sub(text.len() + 2).min(60);
-    let share = (elapsed.as_secs_f64() / length.as_secs_f64()).min(1.0);
+    let share = elapsed.as_secs_f64() / length.as_secs_f64();
     let full = (share * cells as f64) as usize;
     format!("[{}{}]{text}", "#".repeat(full), "-".repeat(cells - full))
 }

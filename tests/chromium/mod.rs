@@ -1,8 +1,7 @@
 //! A headless Chromium, spoken to over a pair of pipes in the DevTools protocol.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -10,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::folder::Folder;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One tab of one browser; both end with this.
 pub struct Tab {
     browser: Child,
-    folder: PathBuf,
+    _folder: Folder,
     commands: File,
     messages: Receiver<Value>,
     session: Option<String>,
@@ -26,9 +27,8 @@ pub struct Tab {
 
 impl Tab {
     pub fn open(width: u32, height: u32, dark: bool) -> Self {
-        let folder = std::env::temp_dir().join(format!("peerguard-chromium-{}-{width}-{dark}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let (to, from) = (folder.join("to"), folder.join("from"));
+        let folder = Folder::new("chromium");
+        let (to, from) = (folder.0.join("to"), folder.0.join("from"));
         let made = Command::new("mkfifo").arg(&to).arg(&from).status().unwrap();
         assert!(made.success());
         // The protocol's pipes are the descriptors 3 and 4. Opened for both ways, a fifo waits for nobody.
@@ -36,7 +36,7 @@ impl Tab {
             "exec chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --no-first-run \
              --disable-background-networking --disable-component-update --user-data-dir={0}/profile \
              --remote-debugging-pipe 3<>{0}/to 4<>{0}/from",
-            folder.display()
+            folder.0.display()
         );
         let browser = Command::new("sh")
             .args(["-c", &format!("command -v chromium >/dev/null || exit 127; {script}")])
@@ -54,7 +54,7 @@ impl Tab {
                 }
             }
         });
-        let mut tab = Self { browser, folder, commands, messages, session: None, sent: 0, events: Vec::new() };
+        let mut tab = Self { browser, _folder: folder, commands, messages, session: None, sent: 0, events: Vec::new() };
         let target = tab.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = tab.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         tab.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
@@ -133,10 +133,9 @@ impl Tab {
 
 impl Drop for Tab {
     fn drop(&mut self) {
-        // It may have ended by itself; what stays in the temporary folder harms nobody.
+        // It may have ended by itself.
         let _ = self.browser.kill();
         let _ = self.browser.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -30,7 +30,6 @@ impl Answer {
 
 /// Everything that comes until the server closes.
 pub fn answer(mut stream: &TcpStream) -> Answer {
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut all = Vec::new();
     // A reset after the answer leaves what came before it.
     let _ = stream.read_to_end(&mut all);
@@ -42,8 +41,11 @@ pub fn answer(mut stream: &TcpStream) -> Answer {
     Answer { status, head: head.to_ascii_lowercase(), body: all[end + 4..].to_vec() }
 }
 
+/// A connection that fails a test rather than let it wait for ever.
 pub fn connect(at: SocketAddr) -> TcpStream {
-    TcpStream::connect(at).unwrap()
+    let stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
 }
 
 pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> Answer {
