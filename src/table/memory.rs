@@ -9,13 +9,14 @@ use crate::sync::AtomicU64;
 /// Asks for the cache line of a value that is about to be read.
 #[inline(always)]
 pub(super) fn prefetch<T>(value: *const T) {
-    // SAFETY, both: a prefetch reads nothing that a program can see, and does not fault whatever the address.
     #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that a program can see, and does not fault whatever the address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(value.cast());
     }
     #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
     unsafe {
         std::arch::asm!("prfm pldl1keep, [{}]", in(reg) value, options(readonly, nostack, preserves_flags));
     }
