@@ -123,6 +123,7 @@ impl Run<'_> {
         if self.operation == Operation::Failure {
             return self.failures(load, warm_up);
         }
+        load.touch_order(timed.clone());
         let mut refused = self.subject.run(self.operation, load, warm_up);
         let operations = timed.len();
         let start = clock(origin);
@@ -155,6 +156,7 @@ impl Run<'_> {
                 .map(|share| {
                     scope.spawn(|| {
                         let (warm_up, timed) = self.stretches(share);
+                        share.touch_order(timed.clone());
                         let mut refused = self.subject.run(self.operation, share, warm_up);
                         let operations = timed.len();
                         start_line.wait();

@@ -1,5 +1,8 @@
 //! Who is asked for, and in which order: the same stream for every subject of a scenario.
 
+use std::hint::black_box;
+use std::ops::Range;
+
 use peerguard::PeerId;
 
 /// A peer's identity as a node holds it: 32 bytes.
@@ -81,6 +84,12 @@ impl Workload {
 
     pub fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Reads the positions of a stretch. Most contenders take their stream from `ids`; the few that take it from `order`
+    /// would find that in the cache or not by who of them ran before.
+    pub fn touch_order(&self, stretch: Range<usize>) {
+        black_box(self.order[stretch].iter().map(|&at| u64::from(at)).sum::<u64>());
     }
 
     /// The stream's parts for `threads` threads: each has a run of the peers to itself, so that neither a peer nor, but
