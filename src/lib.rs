@@ -23,13 +23,14 @@
 //! ```
 //!
 //! # Costs
-//! Every call on a peer's hot path is lock-free, allocates nothing and asks for the exact time at most once (or twice: where the
-//! tick of the kernel's timer has just moved and the recent time is not enough, or bytes are lent). A check of a
-//! closed peer by key is a hash and three to four cache lines; through a [`Peer`] it is one load. The success of a peer
-//! whose score is at the top is one read-modify-write, bytes included; one more for the first in a second, and one for the
-//! latency where given; bytes are one for each bucket that is limited. Any other report is one for its counter, one for the
-//! score unless that stays as it is, one for the breaker, and two for the pin that a report by key needs. First contact and
-//! eviction hold two lines of the index for a moment; they never hold up a check, or a peer that has a record.
+//! Every call on a peer's hot path is lock-free, allocates nothing and asks for the exact time at most once (again where
+//! the tick of the kernel's timer has just moved and the recent time is not enough, where bytes are lent, and where a take
+//! that is undone meets another). A check of a closed peer by key is a hash and three to four cache lines; through a
+//! [`Peer`] it is one load. The success of a peer whose score is at the top is one read-modify-write, bytes included; one
+//! more for the first in a second, and one for the latency where given; bytes are one for each bucket that is limited. Any
+//! other report is one for its counter, one for the score unless that stays as it is, one for the breaker, and two for the
+//! pin that a report by key needs. First contact and eviction hold two lines of the index for a moment; they never hold up
+//! a check, or a peer that has a record.
 //!
 //! # Time
 //! The system clock counts suspended time where the system can tell it. Durations given to the guard are kept in ticks of

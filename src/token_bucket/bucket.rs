@@ -254,14 +254,17 @@ impl Bucket {
     /// the take still owes.
     ///
     /// What time has paid for does not come back: without the take, the bucket might have stood full meanwhile, and time would
-    /// have given it nothing. So no other request is ever admitted by what was lent to this one.
+    /// have given it nothing. That is judged by the word as the take left it, as if nothing had been given back since: see what
+    /// is not guaranteed in `DESIGN.md`.
+    ///
+    /// The loop ends: each failed CAS is another thread's take or refund.
     pub(crate) fn undo(&self, taken: Taken<PaidAt>, cost: u64, clock: &Clock) {
         if self.restore(taken) {
             return;
         }
         loop {
             let before = self.paid_at();
-            // After the word: who has used it did so at this time or before.
+            // After the word, by a processor's clock: who has used it did so at this time or before.
             let after = before.less(taken.after.unpaid(cost, clock.now()));
             // Relaxed: as in `take`.
             if self.paid_at.swap_if_strong(before, after, Ordering::Relaxed, Ordering::Relaxed) {

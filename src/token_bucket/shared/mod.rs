@@ -259,7 +259,7 @@ impl SharedBucket {
     pub(crate) fn undo_part(&self, taken: Taken<Account>, cost: u64) {
         loop {
             let before = self.account();
-            // After the word, as in `Bucket::undo`.
+            // After the word, and the loop ends, as in `Bucket::undo`.
             let unpaid = taken.after.unpaid(cost, self.floor(taken.after), self.clock.now());
             if self.carry_out(Taken { before, after: before.less(unpaid) }) {
                 return;
