@@ -6,7 +6,7 @@ use crate::sync::{Ordering, Word};
 pub(crate) struct Drain {
     /// Next event to be drained.
     cursor: Word<u64>,
-    /// Events that were found overwritten, or dropped by their writers.
+    /// Events that were found overwritten, or given up.
     lost: Word<u64>,
 }
 

@@ -33,7 +33,7 @@ pub struct EventBatch {
     pub events: Vec<Event>,
     /// Where to go on.
     pub next: u64,
-    /// Events before or between these that were overwritten, or dropped by their writers.
+    /// Events before or between these that were overwritten, or given up because their writers stopped or dropped them.
     pub lost: u64,
 }
 

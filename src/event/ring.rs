@@ -145,17 +145,13 @@ impl Ring {
         (entries, next, lost)
     }
 
-    /// The newest events of one peer, newest first, at most `max`.
-    pub(crate) fn newest_of(&self, peer: &PeerId, max: usize) -> Vec<Entry> {
+    /// The events that are there, newest first; none is waited for.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = Entry> {
         let head = self.head();
-        (self.oldest(head)..head)
-            .rev()
-            .filter_map(|number| match self.read(number) {
-                Found::Event(entry) if entry.peer == *peer => Some(entry),
-                _ => None,
-            })
-            .take(max)
-            .collect()
+        (self.oldest(head)..head).rev().filter_map(|number| match self.read(number) {
+            Found::Event(entry) => Some(entry),
+            Found::Overwritten | Found::NotYet => None,
+        })
     }
 
     /// Events that `cursor` has not read and cannot read any more.
@@ -183,7 +179,7 @@ mod tests {
         assert_eq!(entries[0].at, 12);
         let (rest, cursor, lost) = ring.read_from(cursor, 100);
         assert_eq!((rest.len(), cursor, lost), (3, 20, 0));
-        assert_eq!(ring.newest_of(&id(1), 2).iter().map(|e| e.at).collect::<Vec<_>>(), [19, 17]);
+        assert_eq!(ring.newest().filter(|e| e.peer == id(1)).take(2).map(|e| e.at).collect::<Vec<_>>(), [19, 17]);
     }
 
     #[test]
@@ -197,6 +193,7 @@ mod tests {
         let (entries, cursor, lost) = ring.read_from(0, 100);
         assert_eq!((entries.len(), cursor, lost), (1, 1, 0));
         assert_eq!(ring.read_from(cursor, 100), (Vec::new(), 1, 0));
+        assert_eq!(ring.newest().count() as u64, PATIENCE);
         push(1 + PATIENCE);
         let (entries, cursor, lost) = ring.read_from(cursor, 100);
         assert_eq!((entries.len() as u64, cursor, lost), (PATIENCE, 2 + PATIENCE, 1));

@@ -94,7 +94,10 @@ impl Inner {
             score: self.score_parts(view.as_ref()),
             peer_buckets: Direction::ALL.map(|direction| self.peer_bucket(image.as_ref(), direction, wall.now)),
             global_buckets: Direction::ALL.map(|direction| self.global_bucket(direction, wall.now)),
-            events: self.events.newest_of(id, EVENTS).iter().map(|entry| event(entry, &wall)).collect(),
+            events: {
+                let of_peer = self.events.newest().filter(|entry| entry.peer == *id).take(EVENTS);
+                of_peer.map(|entry| event(&entry, &wall)).collect()
+            },
             view,
         }
     }

@@ -79,7 +79,7 @@ impl PeerGuard {
     /// The oldest events that nobody has drained yet, at most `max`.
     ///
     /// Every event is drained once, whichever thread asks. Events that were overwritten before are counted by
-    /// [`Self::events_lost`].
+    /// [`Self::events_lost`]. One that is being written keeps later ones back, but not for long: see `DESIGN.md`.
     #[must_use]
     pub fn drain_events(&self, max: usize) -> Vec<Event> {
         let entries = self.inner.drain.take(&self.inner.events, max);
@@ -97,13 +97,21 @@ impl PeerGuard {
         EventBatch { events: entries.iter().map(|entry| event(entry, &wall)).collect(), next, lost }
     }
 
+    /// The newest events, at most `max`, oldest first.
+    pub(crate) fn newest_events(&self, max: usize) -> Vec<Event> {
+        let wall = self.inner.wall();
+        let mut events: Vec<Event> = self.inner.events.newest().take(max).map(|entry| event(&entry, &wall)).collect();
+        events.reverse();
+        events
+    }
+
     /// Events so far: the number of the next one.
     #[must_use]
     pub fn event_count(&self) -> u64 {
         self.inner.events.head()
     }
 
-    /// Events that were overwritten, or dropped by their writers, before they were drained.
+    /// Events that were overwritten, or given up because their writers stopped or dropped them, before they were drained.
     #[must_use]
     pub fn events_lost(&self) -> u64 {
         self.inner.events_lost()

@@ -20,7 +20,7 @@ use crate::guard::PeerGuard;
 use crate::sync::{Mutex, Swap};
 
 /// Events that a publication carries.
-const EVENTS: u64 = 256;
+const EVENTS: usize = 256;
 
 /// A snapshot as it was published.
 #[derive(Debug)]
@@ -40,8 +40,7 @@ impl Published {
         if let Some(before) = before {
             snapshot.counted.never_below(&before.snapshot.counted);
         }
-        let newest = guard.event_count();
-        let events = guard.events_since(newest.saturating_sub(EVENTS), EVENTS as usize).events;
+        let events = guard.newest_events(EVENTS);
         Self { snapshot, events, number: before.map_or(0, |before| before.number + 1), taken, clock }
     }
 
