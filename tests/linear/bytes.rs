@@ -1,12 +1,14 @@
 //! All byte buckets of an upload as one object: each peer's, and the one that they share.
 //!
-//! A request takes from the peer's bucket and then from the shared one, and gives back what it took when the second
-//! refuses; a newcomer's request asks in the other order, since it has no bucket yet. Others may come between. Each
-//! may have held the peer's bytes once before: what failed by the recent time is asked again by the exact.
+//! A request holds bytes of the peer's bucket and then asks the shared one, and undoes what it holds when that refuses: what
+//! time has paid for meanwhile does not come back. A newcomer's request asks in the other order, since it has no bucket yet.
+//! Others may come between. Each may have held the peer's bytes once before: what failed by the recent time is asked again by
+//! the exact.
 //!
 //! The shared bucket lends an eighth of its burst to threads that collide on it, and may have so much less than one that does
 //! not; so a refusal, and what is left, may be owed to bytes that were lent. An admission never is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use peerguard::{Reason, Rejection};
@@ -25,6 +27,9 @@ pub enum Whose {
 #[derive(Debug)]
 pub enum Atom {
     Take(Whose, u64),
+    /// A take that the same request undoes later. Requests are told apart by when they were called.
+    Hold(Whose, u64, u64),
+    Undo(Whose, u64, u64),
     /// Refused, with the wait where it was told.
     Short(Whose, u64, Option<Duration>),
     Never(Whose, u64),
@@ -38,6 +43,8 @@ pub enum Atom {
 pub struct State {
     peers: [Bucket; KEYS],
     all: Bucket,
+    /// What requests hold: each one's number, and the bucket as its take left it.
+    held: BTreeMap<u64, Bucket>,
 }
 
 pub struct Buckets {
@@ -45,48 +52,44 @@ pub struct Buckets {
     pub all: Terms,
 }
 
-pub fn ops(history: &History, buckets: &Buckets) -> Vec<Vec<Op<Atom>>> {
+pub fn ops(history: &History) -> Vec<Vec<Op<Atom>>> {
     history.ops(|entry| {
-        let mut ways = ways(entry, buckets);
+        let mut ways = ways(entry);
         if !history.overlapped_by(entry, |_| true) {
             // Nobody was there to see what was held and given back at once.
-            ways.retain(|way| !matches!(way[..], [Atom::Take(..), Atom::Give(..), ..]));
+            ways.retain(|way| !matches!(way[..], [Atom::Hold(..), Atom::Undo(..), ..]));
         }
         ways
     })
 }
 
-fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {
+fn ways(entry: &Entry) -> Vec<Vec<Atom>> {
     use Atom::{Give, Never, Short, Take};
     let peer = Whose::Peer(entry.key);
     let all = Whose::All;
-    let short = |reason, bytes, wait| {
-        let own = buckets.peer.cost(bytes);
-        match reason {
-            Reason::PeerBytes => vec![
-                vec![Short(peer, bytes, wait)],
-                vec![Take(peer, bytes), Give(peer, own), Short(peer, bytes, wait)],
-                vec![Take(all, bytes), Short(peer, bytes, wait), Give(all, buckets.all.cost(bytes))],
-            ],
-            Reason::GlobalBytes => vec![
-                vec![Take(peer, bytes), Short(all, bytes, wait), Give(peer, own)],
-                vec![Take(peer, bytes), Give(peer, own), Take(peer, bytes), Short(all, bytes, wait), Give(peer, own)],
-                // A newcomer's bucket is asked when there is one.
-                vec![Short(all, bytes, wait)],
-            ],
-            _ => Vec::new(),
-        }
+    let hold = |whose, bytes| Atom::Hold(whose, bytes, entry.called);
+    let undo = |whose, bytes| Atom::Undo(whose, bytes, entry.called);
+    let short = |reason, bytes, wait| match reason {
+        Reason::PeerBytes => vec![
+            vec![Short(peer, bytes, wait)],
+            vec![hold(peer, bytes), undo(peer, bytes), Short(peer, bytes, wait)],
+            vec![hold(all, bytes), Short(peer, bytes, wait), undo(all, bytes)],
+        ],
+        Reason::GlobalBytes => vec![
+            vec![hold(peer, bytes), Short(all, bytes, wait), undo(peer, bytes)],
+            vec![hold(peer, bytes), undo(peer, bytes), hold(peer, bytes), Short(all, bytes, wait), undo(peer, bytes)],
+            // A newcomer's bucket is asked when there is one.
+            vec![Short(all, bytes, wait)],
+        ],
+        _ => Vec::new(),
     };
     let never = |bytes| {
-        let own = buckets.peer.cost(bytes);
-        let held = || [Take(peer, bytes), Give(peer, own)];
-        let twice = held().into_iter().chain([Take(peer, bytes), Never(all, bytes), Give(peer, own)]);
-        vec![vec![Never(all, bytes)], vec![Take(peer, bytes), Never(all, bytes), Give(peer, own)], twice.collect()]
+        let twice = vec![hold(peer, bytes), undo(peer, bytes), hold(peer, bytes), Never(all, bytes), undo(peer, bytes)];
+        vec![vec![Never(all, bytes)], vec![hold(peer, bytes), Never(all, bytes), undo(peer, bytes)], twice]
     };
     match &entry.fact {
         Fact::Take { bytes, answer: Ok(()) } | Fact::Try { bytes, taken: true } => {
-            let again =
-                vec![Take(peer, *bytes), Give(peer, buckets.peer.cost(*bytes)), Take(peer, *bytes), Take(all, *bytes)];
+            let again = vec![hold(peer, *bytes), undo(peer, *bytes), Take(peer, *bytes), Take(all, *bytes)];
             vec![vec![Take(peer, *bytes), Take(all, *bytes)], vec![Take(all, *bytes), Take(peer, *bytes)], again]
         }
         Fact::Take { bytes, answer: Err(no) } => match no {
@@ -112,7 +115,7 @@ fn ways(entry: &Entry, buckets: &Buckets) -> Vec<Vec<Atom>> {
 }
 
 pub fn start(now: u64) -> State {
-    State { peers: [Bucket::full(now); KEYS], all: Bucket::full(now) }
+    State { peers: [Bucket::full(now); KEYS], all: Bucket::full(now), held: BTreeMap::new() }
 }
 
 impl Buckets {
@@ -137,11 +140,21 @@ impl Object for Buckets {
     fn apply(&self, state: &State, atom: &Atom, now: u64, next: &mut Vec<State>) {
         let mut after = state.clone();
         let possible = match *atom {
-            Atom::Take(whose, bytes) => {
+            Atom::Take(whose, bytes) | Atom::Hold(whose, bytes, _) => {
                 let (bucket, terms) = self.of(whose, &mut after);
                 let fits = bucket.fit(now, bytes, terms) == Fit::Fits;
                 bucket.take(now, bytes, terms);
+                if let Atom::Hold(_, _, request) = *atom {
+                    let left = *bucket;
+                    after.held.insert(request, left);
+                }
                 fits
+            }
+            Atom::Undo(whose, bytes, request) => {
+                let left = after.held.remove(&request).expect("what is undone was held");
+                let (bucket, terms) = self.of(whose, &mut after);
+                bucket.undo(&left, now, bytes, terms);
+                true
             }
             Atom::Short(whose, bytes, wait) => {
                 let (bucket, terms) = self.of(whose, &mut after);

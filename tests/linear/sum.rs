@@ -88,7 +88,7 @@ impl Sum {
     fn check_bytes(&mut self, history: &History) -> Found {
         let [peer, all] = terms(&history.config).expect("there are limits");
         let buckets = bytes::Buckets { peer, all };
-        self.search(&buckets, &bytes::ops(history, &buckets), bytes::start(history.start), "bytes")
+        self.search(&buckets, &bytes::ops(history), bytes::start(history.start), "bytes")
     }
 
     pub fn add(&mut self, other: Self) {

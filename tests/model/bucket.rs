@@ -112,6 +112,13 @@ impl Bucket {
         cost
     }
 
+    /// Undoes a take that left the bucket as in `left`: what time has paid for by now does not come back.
+    #[allow(dead_code, reason = "as for `short_by`")]
+    pub fn undo(&mut self, left: &Self, now: u64, bytes: u64, terms: &Terms) {
+        let owed = left.full_at - i128::from(now) * UNITS;
+        self.full_at -= terms.cost(bytes).min(owed.max(0));
+    }
+
     pub fn give_back(&mut self, units: i128) {
         self.full_at -= units;
     }
