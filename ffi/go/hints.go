@@ -27,14 +27,17 @@ type hints struct {
 	second                    uintptr
 	tenantMask, lifeMask, one uint64
 	// Of the hash.
-	keys  [4]uint64
-	words []uint32
+	keys [4]uint64
+	sets []hintSet
 	// Low bits of a hint: the slot's number plus 1, so that no hint is 0. The others are the hash's.
 	slotBits int
 	slotMask uint32
 	// Number of the last set.
 	last uint64
 }
+
+// hintSet is the hints among which a peer's lies.
+type hintSet [hintWays]uint32
 
 const (
 	closedMask = C.PEERGUARD_GATE_CLOSED_MASK
@@ -63,7 +66,7 @@ func newHints(guard C.peerguard_guard) (*hints, error) {
 		records: records.first, count: int(records.count), stride: uintptr(records.stride),
 		meta: uintptr(records.meta), key: uintptr(records.key), gate: uintptr(records.gate),
 		tenantMask: uint64(records.tenant_mask), lifeMask: uint64(records.life_mask), one: uint64(records.live),
-		keys: words((*PeerID)(&random)), words: onLargePages(sets * hintWays), last: sets - 1,
+		keys: words((*PeerID)(&random)), sets: onLargePages(sets), last: sets - 1,
 		slotBits: slotBits, slotMask: 1<<slotBits - 1,
 	}
 	if h.stride > cacheLine {
@@ -93,9 +96,7 @@ func (h *hints) hash(id *PeerID) uint64 {
 	return a ^ b ^ bits.RotateLeft64(c^d, 32)
 }
 
-func (h *hints) set(sum uint64) *[hintWays]uint32 {
-	return (*[hintWays]uint32)(h.words[(sum&h.last)*hintWays:])
-}
+func (h *hints) set(sum uint64) *hintSet { return &h.sets[sum&h.last] }
 
 // wayOf is the i-th place in its set at which a hint is looked for.
 func wayOf(sum, i uint64) uint64 { return (sum>>60 + i) % hintWays }

@@ -2,4 +2,4 @@
 
 package peerguard
 
-func onLargePages(n uint64) []uint32 { return make([]uint32, n) }
+func onLargePages(n uint64) []hintSet { return make([]hintSet, n) }

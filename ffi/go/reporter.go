@@ -58,8 +58,8 @@ func (q *reports) take(permit *Permit, result Result) error {
 		return ErrClosed
 	}
 	raw := &permit.raw
-	var ofGuard C.peerguard_permit
 	if permit.guard != q.guard {
+		var ofGuard C.peerguard_permit
 		if !q.guard.adopt(permit, &ofGuard) {
 			return q.pass(permit, result)
 		}
