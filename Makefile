@@ -35,7 +35,7 @@ loom-quick: ## the same models with few preemptions
 mutants: ## plants each fault of loom-tests/mutants and fails if one survives
 	loom-tests/mutants/run.sh
 
-linearizability: ## 100,000 recorded histories, each searched for a legal order (3 minutes)
+linearizability: ## 100,000 recorded histories, each searched for a legal order (a minute)
 	PEERGUARD_HISTORIES=100000 $(CARGO) test --test linearizability -- --nocapture
 
 schedules: ## the whole guard under shuttle's schedulers, each history searched as above
