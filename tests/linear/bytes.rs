@@ -55,8 +55,15 @@ pub struct Buckets {
 pub fn ops(history: &History) -> Vec<Vec<Op<Atom>>> {
     history.ops(|entry| {
         let mut ways = ways(entry);
-        if !history.overlapped_by(entry, |_| true) {
-            // Nobody was there to see what was held and given back at once.
+        let sees = |fact: &Fact| match fact {
+            Fact::Take { answer, .. } => answer.is_err(),
+            Fact::Try { taken, .. } => !taken,
+            Fact::Refund { bytes, .. } => *bytes != 0,
+            _ => false,
+        };
+        if history.times(entry).len() == 1 && !history.overlapped_by(entry, sees) {
+            // Nobody was there to see what was held and given back at once: no time has passed, nobody was refused, and no refund
+            // found the bucket full without it.
             ways.retain(|way| !matches!(way[..], [Atom::Hold(..), Atom::Undo(..), ..]));
         }
         ways

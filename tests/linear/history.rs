@@ -50,7 +50,7 @@ impl History {
     }
 
     /// What the clock may have said during a call.
-    fn times(&self, entry: &Entry) -> Vec<u64> {
+    pub fn times(&self, entry: &Entry) -> Vec<u64> {
         let mut times = Vec::new();
         let mut standing = self.start;
         for step in &self.moves {

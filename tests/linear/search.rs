@@ -47,7 +47,7 @@ struct Place {
 }
 
 /// Steps after which a search is given up.
-pub const MOST_STEPS: u64 = 2_000_000;
+pub const MOST_STEPS: u64 = 20_000_000;
 
 pub struct Search<'a, O: Object> {
     object: &'a O,
