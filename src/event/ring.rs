@@ -208,12 +208,21 @@ mod tests {
                 let (ring, over) = (&ring, &over);
                 scope.spawn(move || {
                     let numbers = (writer..).step_by(2).take_while(|_| !over.load(Ordering::Relaxed));
-                    numbers.for_each(|n| ring.push(n, PeerId::from_words([n; 4]), EventKind::ProbesLost(n as u8)));
+                    numbers.for_each(|n| {
+                        ring.push(n, PeerId::from_words([n; 4]), EventKind::ProbesLost(n as u8));
+                        // Where there is one core, the reader is to have it as well.
+                        if n % 64 < 2 {
+                            std::thread::yield_now();
+                        }
+                    });
                 });
             }
             let (mut cursor, mut whole) = (0, 0);
             while whole < 100_000 {
                 let (entries, next, _) = ring.read_from(cursor, 100);
+                if entries.is_empty() {
+                    std::thread::yield_now();
+                }
                 let is_whole = |entry: &Entry| {
                     let (peer, kind) = (PeerId::from_words([entry.at; 4]), EventKind::ProbesLost(entry.at as u8));
                     (entry.peer, entry.kind) == (peer, kind)

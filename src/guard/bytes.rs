@@ -327,8 +327,7 @@ impl Inner {
             let admitted = self.take_untracked(id, Want { bytes, ..want }, now);
             let mut admitted = admitted.inspect_err(|_| held.undo())?;
             // The bucket of all peers was asked first, and may have given more than is left here.
-            admitted.charge.global =
-                if admitted.bytes == bytes { held.charge().global } else { held.keep_of_all(admitted.bytes) };
+            admitted.charge.global = held.keep_of_all(admitted.bytes);
             return Ok(Ticket::of(id, Hold::Untracked, Tenancy::NONE, want.direction, &admitted));
         };
         let record = pin.record();

@@ -87,6 +87,7 @@ impl Inner {
             Some(rejection) if !observed => (Err(rejection), None),
             spared => (Ok(()), spared),
         };
+        let of_peer = self.events.newest().filter(|entry| entry.peer == *id).take(EVENTS);
         Explanation {
             peer: *id,
             verdict,
@@ -94,10 +95,7 @@ impl Inner {
             score: self.score_parts(view.as_ref()),
             peer_buckets: Direction::ALL.map(|direction| self.peer_bucket(image.as_ref(), direction, wall.now)),
             global_buckets: Direction::ALL.map(|direction| self.global_bucket(direction, wall.now)),
-            events: {
-                let of_peer = self.events.newest().filter(|entry| entry.peer == *id).take(EVENTS);
-                of_peer.map(|entry| event(&entry, &wall)).collect()
-            },
+            events: of_peer.map(|entry| event(&entry, &wall)).collect(),
             view,
         }
     }

@@ -344,7 +344,7 @@ mod tests {
 
     proptest! {
         /// Over every window at most burst + rate·T, whatever the spacing and across the wrap of the word, and however late others
-        /// are undone.
+        /// are undone, the last one first.
         #[test]
         fn never_above_burst_and_rate(
             start in prop_oneof![Just(0u64), Just((1u64 << 54) - 1_000_000_000)],

@@ -257,6 +257,9 @@ impl SharedBucket {
 
     /// Undoes a part of a take, `cost` units, as far as time has not paid for it.
     pub(crate) fn undo_part(&self, taken: Taken<Account>, cost: u64) {
+        if cost == 0 {
+            return;
+        }
         loop {
             let before = self.account();
             // After the word, and the loop ends, as in `Bucket::undo`.
@@ -272,9 +275,6 @@ impl SharedBucket {
     #[cold]
     #[inline(never)]
     pub(crate) fn undo_rough(&self, cost: u64, now: u64, rough: &Rough) {
-        if cost == 0 {
-            return;
-        }
         let full = Account::full(now);
         self.undo_part(Taken { before: full, after: full.owing(rough.grain() + cost, now) }, cost);
     }

@@ -199,7 +199,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     /// Over every window at most burst and rate, across the wrap of the word too, whatever is lent meanwhile; at any moment
-    /// bucket and shares have at most a burst; an exact take is refused only when they have too little.
+    /// bucket and shares have at most a burst; an exact take is refused only when they have too little. Takes are undone
+    /// however late, the last one first.
     #[test]
     fn never_above_burst_and_rate(
         start in prop_oneof![Just(1u64 << 30), Just((1u64 << 53) - SECOND)],
